@@ -1,0 +1,134 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Our own files: created 0600 from the start, replaced in one step, changed under a lock.
+package enum Files {
+  /// What a path is, without following a last link.
+  package struct Kind: Sendable {
+    package var isRegular: Bool
+    package var isDirectory: Bool
+    package var owner: UInt32
+    /// The permission bits.
+    package var mode: UInt32
+    package var size: Int
+  }
+
+  /// What lies at `path`; nil where nothing does. Follows links only when asked.
+  package static func kind(of path: String, followingLinks: Bool = false) -> Kind? {
+    var status = stat()
+    let result = unsafe followingLinks ? stat(path, &status) : lstat(path, &status)
+    guard result == 0 else { return nil }
+    let format = status.st_mode & S_IFMT
+    return Kind(
+      isRegular: format == S_IFREG, isDirectory: format == S_IFDIR, owner: status.st_uid,
+      mode: UInt32(status.st_mode & 0o7777), size: Int(status.st_size))
+  }
+
+  /// The whole file, at most `limit` bytes (more is an error: these files are small).
+  package static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
+    let number = try valueOrSystemError { unsafe open(path, O_RDONLY | O_CLOEXEC) }
+    let descriptor = FileDescriptor(owning: number)
+    var bytes: [UInt8] = []
+    while true {
+      let chunk = try readSome(descriptor.number, limit: 64 << 10)
+      if chunk.isEmpty { return bytes }
+      bytes += chunk
+      if bytes.count > limit { throw SystemError(EFBIG) }
+    }
+  }
+
+  /// Makes a folder and its missing parents, each readable by this user alone.
+  package static func makeDirectory(_ path: String) throws(SystemError) {
+    if unsafe mkdir(path, 0o700) == 0 { return }
+    let number = errno
+    switch number {
+    case EEXIST:
+      guard kind(of: path, followingLinks: true)?.isDirectory == true else {
+        throw SystemError(ENOTDIR)
+      }
+    case ENOENT:
+      let parent = parentDirectory(of: path)
+      guard parent != path else { throw SystemError(number) }
+      try makeDirectory(parent)
+      if unsafe mkdir(path, 0o700) != 0, errno != EEXIST { throw .last }
+    default:
+      throw SystemError(number)
+    }
+  }
+
+  /// The folder that holds `path`.
+  package static func parentDirectory(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// Replaces a file in one step: a reader sees the old content or the new, never a part.
+  ///
+  /// A link at `path` is replaced, not followed. Missing folders are made (0700).
+  package static func replace(
+    _ path: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o600
+  ) throws(SystemError) {
+    let directory = parentDirectory(of: path)
+    try makeDirectory(directory)
+    var template = Array("\(path).XXXXXX".utf8CString)
+    let number = try valueOrSystemError {
+      unsafe template.withUnsafeMutableBufferPointer { buffer -> Int32 in
+        guard let base = buffer.baseAddress else { return -1 }
+        return unsafe mkstemp(base)
+      }
+    }
+    let descriptor = FileDescriptor(owning: number)
+    let temporary = unsafe template.withUnsafeBufferPointer { buffer -> String in
+      guard let base = buffer.baseAddress else { return "" }
+      return unsafe String(cString: base)
+    }
+    closeOnExec(descriptor.number)
+    do throws(SystemError) {
+      if mode != 0o600 { _ = try valueOrSystemError { fchmod(descriptor.number, mode_t(mode)) } }
+      try writeAll(descriptor.number, bytes)
+      _ = try valueOrSystemError { fsync(descriptor.number) }
+      _ = try valueOrSystemError { unsafe rename(temporary, path) }
+    } catch {
+      unsafe unlink(temporary)
+      throw error
+    }
+  }
+
+  /// Runs `body` while this process alone holds the lock beside `path` (`path.lock`), across
+  /// processes. Not re-entrant.
+  package static func withLock<Result>(
+    on path: String, _ body: () throws -> Result
+  ) throws -> Result {
+    try makeDirectory(parentDirectory(of: path))
+    let number = try valueOrSystemError {
+      unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    }
+    // Closing the descriptor lets the lock go. The file stays: removing it would let two
+    // processes lock two different files of one name.
+    let descriptor = FileDescriptor(owning: number)
+    _ = try valueOrSystemError { flock(descriptor.number, LOCK_EX) }
+    return try body()
+  }
+
+  /// Adds to the end of a file under its lock, with a line end first where the file lacks one.
+  package static func appendLine(_ line: String, to path: String) throws {
+    try makeDirectory(parentDirectory(of: path))
+    let number = try valueOrSystemError {
+      unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    }
+    let descriptor = FileDescriptor(owning: number)
+    _ = try valueOrSystemError { flock(descriptor.number, LOCK_EX) }
+    var bytes = Array(line.utf8) + [UInt8(ascii: "\n")]
+    let end = try valueOrSystemError { lseek(descriptor.number, 0, SEEK_END) }
+    if end > 0 {
+      _ = try valueOrSystemError { lseek(descriptor.number, -1, SEEK_END) }
+      if try readSome(descriptor.number, limit: 1) != [UInt8(ascii: "\n")] {
+        bytes.insert(UInt8(ascii: "\n"), at: 0)
+      }
+    }
+    try writeAll(descriptor.number, bytes)
+  }
+}

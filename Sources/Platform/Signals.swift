@@ -1,0 +1,38 @@
+import CPlatform
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Signals as bytes in a pipe, so that they are handled in a loop and not in a handler.
+package enum Signals {
+  /// The end to poll and read: one byte, the signal's number, for each that arrived. One per
+  /// process. Nil where the system refused a pipe.
+  package static func pipe() -> Int32? {
+    let descriptor = platform_signal_pipe()
+    return descriptor < 0 ? nil : descriptor
+  }
+
+  /// Reports these through the pipe from now on.
+  package static func watch(_ signals: Int32...) {
+    for signal in signals { _ = platform_signal_watch(signal) }
+  }
+
+  /// Gives these their default action again.
+  package static func restoreDefault(_ signals: Int32...) {
+    for signal in signals { _ = platform_signal_default(signal) }
+  }
+
+  /// Ignores these.
+  package static func ignore(_ signals: Int32...) {
+    for signal in signals { _ = platform_signal_ignore(signal) }
+  }
+
+  /// The signals that have arrived; does not wait.
+  package static func arrived() -> [Int32] {
+    guard let descriptor = pipe() else { return [] }
+    return ((try? readSome(descriptor, limit: 64)) ?? []).map(Int32.init)
+  }
+}
