@@ -30,6 +30,10 @@ package struct HTTPRequest: Sendable {
   package var bodyLimit: Int
   /// Whether plain `http` is allowed beyond loopback: only for the link-local metadata service.
   package var allowsPlainHTTP: Bool
+  /// For a request that must not be made twice: libcurl sends a request again by itself when a
+  /// kept connection turns out dead, which it cannot tell from one that died after the server
+  /// had acted. A connection of its own costs a handshake and rules that out.
+  package var freshConnection = false
 
   package init(
     _ method: Method, _ url: String, headers: [(name: String, value: String)] = [],

@@ -62,7 +62,7 @@ package struct ChildProcess: Sendable {
     let argv = unsafe ([path] + arguments).map { unsafe strdup($0) as UnsafeMutablePointer<CChar>? }
     let envp = unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") }
     defer {
-      for unsafe pointer in unsafe argv + envp { unsafe free(pointer) }
+      for unsafepointer in unsafe argv + envp { unsafe free(pointer) }
     }
     var child: pid_t = 0
     var descriptors = [input, output, error]
