@@ -61,9 +61,7 @@ package struct ChildProcess: Sendable {
   ) throws(SystemError) -> Int32 {
     let argv = unsafe ([path] + arguments).map { unsafe strdup($0) as UnsafeMutablePointer<CChar>? }
     let envp = unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") }
-    defer {
-      for unsafepointer in unsafe argv + envp { unsafe free(pointer) }
-    }
+    defer { unsafe (argv + envp).forEach { unsafe free($0) } }
     var child: pid_t = 0
     var descriptors = [input, output, error]
     let flags = newSession ? Int32(PLATFORM_SPAWN_NEW_SESSION) : 0
