@@ -65,7 +65,7 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
     var service = [CChar](repeating: 0, count: Int(NI_MAXSERV))
     let result = unsafe bytes.withUnsafeBytes { raw -> Int32 in
-      guard let base = unsafe raw.baseAddress else { return EAI_FAIL }
+      guard let base = raw.baseAddress else { return EAI_FAIL }
       return unsafe getnameinfo(
         base.assumingMemoryBound(to: sockaddr.self), socklen_t(raw.count), &name,
         socklen_t(name.count), &service, socklen_t(service.count),
@@ -95,8 +95,8 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     let size = socklen_t(MemoryLayout<Int32>.size)
     _ = unsafe setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
     do throws(SystemError) {
-      if let local { try local.withSocketAddress { unsafe bind(number, $0, $1) } }
-      try withSocketAddress { unsafe connect(number, $0, $1) }
+      if let local { try unsafe local.withSocketAddress { unsafe bind(number, $0, $1) } }
+      try unsafe withSocketAddress { unsafe connect(number, $0, $1) }
     } catch {
       guard error.number == EINPROGRESS else {
         close(number)
@@ -110,7 +110,7 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) throws(SystemError) {
     let result = unsafe socketAddress.withUnsafeBytes { raw -> Int32 in
-      guard let base = unsafe raw.baseAddress else { return -1 }
+      guard let base = raw.baseAddress else { return -1 }
       return unsafe call(base.assumingMemoryBound(to: sockaddr.self), socklen_t(raw.count))
     }
     guard result == 0 else { throw .last }

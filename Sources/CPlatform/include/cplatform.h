@@ -5,8 +5,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <termios.h>
-#include <time.h>
 
 #pragma clang assume_nonnull begin
 
