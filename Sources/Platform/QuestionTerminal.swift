@@ -31,8 +31,10 @@ package struct QuestionTerminal: ~Copyable {
     descriptor = owned
   }
 
-  /// Writes `prompt` and reads one line. The terminal's settings are back on every way out: the
-  /// return, an error, an exit of the process and a signal that ends it.
+  /// Writes `prompt` and reads one line.
+  ///
+  /// The terminal's settings are back on every way out: the return, an error, an exit of the
+  /// process and a signal that ends it.
   ///
   /// What was typed before the question is thrown away, so that no stray line answers it. Ctrl-Z
   /// suspends, and the question is asked again afterwards.

@@ -11,7 +11,9 @@ package import Platform
 /// stdout is the payload and is written by who has one. Our own words go to stderr: only if it is
 /// a terminal or something went wrong, and never with `-q`.
 package struct Console: Sendable {
-  /// The name we were started under: `jitconnect`, or `ssh`. Begins every line of ours.
+  /// The name we were started under: `jitconnect`, or `ssh`.
+  ///
+  /// Begins every line of ours.
   package var programName: String
   package var inputIsTerminal: Bool
   package var outputIsTerminal: Bool

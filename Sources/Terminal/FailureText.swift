@@ -1,7 +1,9 @@
 package import Platform
 
 /// A failure as it is shown: `jitconnect: error[code]: what: why`, then the next step on a line of
-/// its own. Further lines of `why` (a list) are indented. No line end at the end.
+/// its own.
+///
+/// Further lines of `why` (a list) are indented. No line end at the end.
 package func failureText(_ failure: Failure, programName: String, colours: Bool) -> String {
   let label = "error[\(printable(failure.code.rawValue))]"
   var text = "\(programName): \(colours ? Style.red.applied(to: label) : label): "

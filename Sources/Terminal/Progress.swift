@@ -1,7 +1,9 @@
 import Synchronization
 
 /// Draws a ``ProgressLine`` in place on a terminal and takes it away at the end; silent where
-/// stderr is no terminal or `-q` was given. Any thread may call it.
+/// stderr is no terminal or `-q` was given.
+///
+/// Any thread may call it.
 package final class Progress: Sendable {
   private struct Stage {
     var text: String
@@ -19,7 +21,9 @@ package final class Progress: Sendable {
     tick(now: now)
   }
 
-  /// Draws the time anew. To be called about once a second.
+  /// Draws the time anew.
+  ///
+  /// To be called about once a second.
   package func tick(now: ContinuousClock.Instant = .now) {
     guard console.errorIsTerminal, !console.isQuiet else { return }
     stage.withLock { stage in

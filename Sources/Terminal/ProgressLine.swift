@@ -10,11 +10,17 @@ package struct ProgressLine: Sendable, Equatable {
   }
 
   /// The line for a terminal of that width, one column short of it: in the last column a terminal
-  /// would wrap. The time is never cut.
+  /// would wrap.
+  ///
+  /// The time is never cut.
   package func drawn(width: Int, programName: String) -> String {
-    let time = elapsed < .seconds(1) ? "…" : "… \(elapsedText(elapsed))"
-    let room = max(width - 1 - displayWidth(time) - 1, 0)
-    return fitted(fitted("\(programName): \(text)", to: room) + " " + time, to: max(width - 1, 0))
+    let text = "\(programName): \(text)"
+    let room = max(width - 1, 0)
+    guard elapsed >= .seconds(1) else { return fitted("\(text) …", to: room) }
+    let time = elapsedText(elapsed)
+    let whole = "\(text) … \(time)"
+    guard displayWidth(whole) > room else { return whole }
+    return fitted("\(fitted(text, to: max(room - displayWidth(time) - 1, 0))) \(time)", to: room)
   }
 }
 

@@ -46,12 +46,16 @@ package struct Prompt: Sendable {
     ask(printableLines(question), echo: false)
   }
 
-  /// A line of text, as it was typed. Not for secrets: the text cannot be overwritten.
+  /// A line of text, as it was typed.
+  ///
+  /// Not for secrets: the text cannot be overwritten.
   package func line(_ question: String) -> Answer<String> {
     ask(printableLines(question), echo: true).map(\.exposedText)
   }
 
-  /// A question with the answer No unless `y` or `yes` is typed. " [y/N] " is added to it.
+  /// A question with the answer No unless `y` or `yes` is typed.
+  ///
+  /// " [y/N] " is added to it.
   package func confirm(_ question: String) -> Answer<Bool> {
     var question = "\(printableLines(question)) [y/N] "
     // A slip of the finger is asked again, and after that is a No.
@@ -71,7 +75,9 @@ package struct Prompt: Sendable {
     return .given(false)
   }
 
-  /// One of several, by its number. Nothing is chosen by itself: an empty line declines.
+  /// One of several, by its number.
+  ///
+  /// Nothing is chosen by itself: an empty line declines.
   ///
   /// - Returns: an index into `choices`.
   package func choose(_ question: String, among choices: [String]) -> Answer<Int> {

@@ -10,7 +10,9 @@ package struct Table: Sendable, Equatable {
     self.rows = rows
   }
 
-  /// The form that suits the console's stdout. Ends with a line end unless it is empty.
+  /// The form that suits the console's stdout.
+  ///
+  /// Ends with a line end unless it is empty.
   package func text(for console: Console) -> String {
     guard console.outputIsTerminal else { return tabSeparated() }
     return aligned(width: console.width, colours: console.outputHasColours)
@@ -21,7 +23,9 @@ package struct Table: Sendable, Equatable {
     rows.map { row in cells(row).joined(separator: "\t") + "\n" }.joined()
   }
 
-  /// For people. Columns are cut from the widest on, with `…`; the first (the name to type) never.
+  /// For people.
+  ///
+  /// Columns are cut from the widest on, with `…`; the first (the name to type) never.
   package func aligned(width: Int, colours: Bool = false) -> String {
     guard !rows.isEmpty else { return "" }
     let lines = ([header] + rows).map(cells)

@@ -11,7 +11,7 @@ import Testing
       line.drawn(width: 80, programName: "jitconnect")
         == "jitconnect: waiting for port 22 of web1 … 12 s")
     #expect(
-      line.drawn(width: 40, programName: "jitconnect") == "jitconnect: waiting for port 2… … 12 s")
+      line.drawn(width: 40, programName: "jitconnect") == "jitconnect: waiting for port 22 o… 12 s")
     #expect(
       ProgressLine("x").drawn(width: 80, programName: "ssh") == "ssh: x …")
     for width in 0...60 {
