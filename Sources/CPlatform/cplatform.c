@@ -93,6 +93,8 @@ void platform_terminal_restore(void) {
   errno = saved;
 }
 
+void platform_terminal_forget(void) { saved_terminal_descriptor = -1; }
+
 static void restore_and_die(int signal_number) {
   platform_terminal_restore();
   set_action(signal_number, SIG_DFL);

@@ -35,6 +35,9 @@ int platform_terminal_save(int descriptor);
 /// Sets what platform_terminal_save kept, if anything; async-signal-safe.
 void platform_terminal_restore(void);
 
+/// Restores nothing from now on: the descriptor given to platform_terminal_save is being closed.
+void platform_terminal_forget(void);
+
 /// What platform_spawn does besides starting the program.
 enum {
   PLATFORM_SPAWN_NEW_SESSION = 1,  // setsid: no controlling terminal
