@@ -1,4 +1,4 @@
-package import Platform
+import Platform
 import Synchronization
 
 #if canImport(Glibc)
