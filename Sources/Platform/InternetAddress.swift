@@ -23,12 +23,14 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
 
   /// Looks a host name or literal address up. Blocks while the resolver works.
   ///
+  /// - Parameter numericOnly: takes a literal address alone, and asks nobody.
   /// - Returns: every address, in the resolver's order of preference; never empty.
   package static func resolve(
-    _ host: String, port: UInt16, family: Family = .any
+    _ host: String, port: UInt16, family: Family = .any, numericOnly: Bool = false
   ) throws(Failure) -> [InternetAddress] {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = streamType
+    if numericOnly { unsafe hints.ai_flags = AI_NUMERICHOST }
     switch family {
     case .any: unsafe hints.ai_family = AF_UNSPEC
     case .ipv4: unsafe hints.ai_family = AF_INET

@@ -1,0 +1,3 @@
+package enum Program {
+  package static func run() async {}
+}

@@ -1,0 +1,8 @@
+import JITConnectCommands
+
+@main
+struct Main {
+  static func main() async {
+    await Program.run()
+  }
+}
