@@ -13,4 +13,26 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 
+// A list of certificates. The sk_X509_… calls are macros that Swift does not import.
+
+static inline STACK_OF(X509) *copenssl_certificates_new(void) { return sk_X509_new_null(); }
+
+// Takes over the certificate when it returns 1.
+static inline int copenssl_certificates_add(STACK_OF(X509) *list, X509 *certificate) {
+  return sk_X509_push(list, certificate) > 0 ? 1 : 0;
+}
+
+static inline int copenssl_certificates_count(const STACK_OF(X509) *list) {
+  return sk_X509_num(list) < 0 ? 0 : sk_X509_num(list);
+}
+
+static inline X509 *copenssl_certificates_at(const STACK_OF(X509) *list, int index) {
+  return sk_X509_value(list, index);
+}
+
+// Frees the list and every certificate in it.
+static inline void copenssl_certificates_free(STACK_OF(X509) *list) {
+  sk_X509_pop_free(list, X509_free);
+}
+
 #endif

@@ -56,6 +56,9 @@ extension Failure.Code {
   package static let forwardingFailed = Self("forwarding-failed")
   package static let notBuiltIn = Self("not-built-in")
 
+  // RDP
+  package static let rdpSigningFailed = Self("rdp-signing-failed")
+
   // Files and processes
   package static let fileUnreadable = Self("file-unreadable")
   package static let fileUnwritable = Self("file-unwritable")
