@@ -21,4 +21,31 @@ package struct Cloud: Sendable, Equatable, Codable {
     self.audiences = audiences
     self.portal = portal
   }
+
+  /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`. An
+  /// audience that ends in a slash gives two, and that is what the service expects.
+  package var tokenScope: String { (audiences.first ?? resourceManager + "/") + "/.default" }
+
+  /// Every spelling under which a Resource Manager token may have been asked for, ours first.
+  package var tokenScopes: [String] {
+    var scopes = [tokenScope]
+    for audience in audiences + [resourceManager] {
+      var bare = audience
+      while bare.last == "/" { bare.removeLast() }
+      for scope in [bare + "//.default", bare + "/.default"] where !scopes.contains(scope) {
+        scopes.append(scope)
+      }
+    }
+    return scopes
+  }
+
+  /// The names under which token caches know this cloud's login host.
+  package var environmentAliases: Set<String> {
+    guard let login = Endpoint(loginEndpoint) else { return [] }
+    if let known = Self.loginAliases.first(where: { $0.contains(login.authority) }) { return known }
+    return [login.authority, login.host]
+  }
+
+  /// What tells this cloud from any other in the token store: both servers a token is good for.
+  var storeKey: String { "\(resourceManager.lowercased()) \(loginEndpoint.lowercased())" }
 }
