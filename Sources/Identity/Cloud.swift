@@ -10,16 +10,19 @@ package struct Cloud: Sendable, Equatable, Codable {
   package var audiences: [String]
   /// `https://portal.azure.com`, where known.
   package var portal: String?
+  /// Where the cloud was described; nil for a built-in one and for one of az's configuration.
+  package var metadataURL: String?
 
   package init(
     name: String, loginEndpoint: String, resourceManager: String, audiences: [String],
-    portal: String?
+    portal: String?, metadataURL: String? = nil
   ) {
     self.name = name
     self.loginEndpoint = loginEndpoint
     self.resourceManager = resourceManager
     self.audiences = audiences
     self.portal = portal
+    self.metadataURL = metadataURL
   }
 
   /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`. An

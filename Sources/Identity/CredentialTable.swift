@@ -26,7 +26,9 @@ let credentialTable: [CredentialRow] = [
   CredentialRow(name: "ManagedIdentityCredential", group: .prod),
   CredentialRow(name: "InteractiveBrowserCredential", group: .none),
   CredentialRow(name: "DeviceCodeCredential", group: .none),
-  CredentialRow(name: "AzureCLICredential", group: .dev),
+  CredentialRow(name: AzureCLICredential.name, group: .dev) { context in
+    await AzureCLICredential.find(in: context)
+  },
   CredentialRow(name: "AzureDeveloperCLICredential", group: .dev),
   CredentialRow(name: "AzurePowerShellCredential", group: .dev),
   CredentialRow(name: "VisualStudioCodeCredential", group: .dev),

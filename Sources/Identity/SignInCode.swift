@@ -9,6 +9,8 @@ struct SignInCode: Sendable {
     case signIn
     /// A command or an action of its own; `{…}` as in `words`.
     case step(String)
+    /// The same where the application's own credential is at fault; az keeps that one itself.
+    case credential(String)
     /// The service is in trouble: later.
     case wait
   }
@@ -112,32 +114,32 @@ struct SignInCode: Sendable {
       [7000215],
       "the client secret of application {app} is wrong (the secret's value is needed, "
         + "not its id)",
-      .step("set AZURE_CLIENT_SECRET to a valid secret of application {app}")),
+      .credential("set AZURE_CLIENT_SECRET to a valid secret of application {app}")),
     Self(
       [7000222], "the client secret of application {app} has expired",
-      .step("az ad app credential reset --id {app} --append, then set AZURE_CLIENT_SECRET")),
+      .credential("az ad app credential reset --id {app} --append, then set AZURE_CLIENT_SECRET")),
     Self(
       [7000218], "the application {app} is not registered as a public client",
       .step("switch on \"Allow public client flows\" of application {app}")),
     Self(
       [700025], "the application {app} is a public client and must not send a secret",
-      .step("unset AZURE_CLIENT_SECRET, or use an application with a secret")),
+      .credential("unset AZURE_CLIENT_SECRET, or use an application with a secret")),
     Self(
       [700016, 7000112, 70001], "the application {app} is unknown or disabled in tenant {tenant}",
-      .step("check AZURE_CLIENT_ID and AZURE_TENANT_ID")),
+      .credential("check AZURE_CLIENT_ID and AZURE_TENANT_ID")),
     Self(
       [700027, 50012, 700030],
       "the certificate is not registered with application {app}, its signature is wrong, or the "
         + "clock is",
-      .step("compare the certificate's thumbprint with those of application {app}")),
+      .credential("compare the certificate's thumbprint with those of application {app}")),
     Self(
       [700024], "the signed assertion is outside its time range",
-      .step("set this machine's clock")),
+      .credential("set this machine's clock")),
     Self(
       [70021, 700211, 700212, 700213],
       "no federated credential of application {app} matches the token's issuer, subject and "
         + "audience",
-      .step("az ad app federated-credential list --id {app}")),
+      .credential("az ad app federated-credential list --id {app}")),
     Self(
       [700229], "only application tokens can be federated",
       .step("use a workload's own token in AZURE_FEDERATED_TOKEN_FILE")),

@@ -29,6 +29,12 @@ extension Failure {
     case .step(let text):
       kind = .signInRefused
       next = subject.filling(text)
+    case .credential(let text):
+      kind = .signInRefused
+      next =
+        subject.kind == .azureCLI && subject.account == nil
+        ? subject.filling("az login --service-principal --username {app} --tenant {tenant}")
+        : subject.filling(text)
     case .wait:
       kind = .azureUnavailable
       next = "try again in a minute; https://azure.status.microsoft shows known trouble"

@@ -5,9 +5,9 @@ import Platform
 struct TokenAnswer: Decodable, Sendable {
   var accessToken: String
   var tokenType: String?
-  var expiresIn: Seconds?
+  var expiresIn: LooseNumber?
   /// Managed identities and v1 endpoints give the point in time instead.
-  var expiresOn: Seconds?
+  var expiresOn: LooseNumber?
   var refreshToken: String?
 
   enum CodingKeys: String, CodingKey {
@@ -18,23 +18,7 @@ struct TokenAnswer: Decodable, Sendable {
     case refreshToken = "refresh_token"
   }
 
-  /// A number that some endpoints write as text.
-  struct Seconds: Decodable, Sendable {
-    var value: Double
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.singleValueContainer()
-      if let number = try? container.decode(Double.self) {
-        value = number
-      } else if let number = Double(try container.decode(String.self)) {
-        value = number
-      } else {
-        value = .nan
-      }
-    }
-  }
-
-  /// When the token ends. Nil where the answer does not say, or says nonsense.
+  /// When the token ends; nil where the answer does not say, or says nonsense.
   func expiry(now: Date) -> Date? {
     let longest: Double = 30 * 86_400
     if let seconds = expiresIn?.value, seconds.isFinite, seconds > 0 {
