@@ -10,15 +10,45 @@ package struct Cloud: Sendable, Equatable, Codable {
   package var audiences: [String]
   /// `https://portal.azure.com`, where known.
   package var portal: String?
+  /// Where the cloud was described; nil for a built-in one and for one of az's configuration.
+  package var metadataURL: String?
 
   package init(
     name: String, loginEndpoint: String, resourceManager: String, audiences: [String],
-    portal: String?
+    portal: String?, metadataURL: String? = nil
   ) {
     self.name = name
     self.loginEndpoint = loginEndpoint
     self.resourceManager = resourceManager
     self.audiences = audiences
     self.portal = portal
+    self.metadataURL = metadataURL
   }
+
+  /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`. An
+  /// audience that ends in a slash gives two, and that is what the service expects.
+  package var tokenScope: String { (audiences.first ?? resourceManager + "/") + "/.default" }
+
+  /// Every spelling under which a Resource Manager token may have been asked for, ours first.
+  package var tokenScopes: [String] {
+    var scopes = [tokenScope]
+    for audience in audiences + [resourceManager] {
+      var bare = audience
+      while bare.last == "/" { bare.removeLast() }
+      for scope in [bare + "//.default", bare + "/.default"] where !scopes.contains(scope) {
+        scopes.append(scope)
+      }
+    }
+    return scopes
+  }
+
+  /// The names under which token caches know this cloud's login host.
+  package var environmentAliases: Set<String> {
+    guard let login = Endpoint(loginEndpoint) else { return [] }
+    if let known = Self.loginAliases.first(where: { $0.contains(login.authority) }) { return known }
+    return [login.authority, login.host]
+  }
+
+  /// What tells this cloud from any other in the token store: both servers a token is good for.
+  var storeKey: String { "\(resourceManager.lowercased()) \(loginEndpoint.lowercased())" }
 }

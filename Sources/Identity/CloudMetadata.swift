@@ -1,0 +1,128 @@
+import FoundationEssentials
+import Platform
+
+/// A document that describes clouds, in either of its shapes: a list (2019-05-01), or the one cloud
+/// that was asked (2022-09-01, 2015-01-01).
+struct CloudMetadata: Sendable {
+  /// Usable descriptions, in the document's order.
+  private(set) var clouds: [Cloud] = []
+  /// Why the others are not usable.
+  private(set) var problems: [String] = []
+
+  private struct Entry: Decodable, Sendable {
+    var name: String?
+    var resourceManager: String?
+    var portal: String?
+    var portalEndpoint: String?
+    var authentication: Authentication?
+
+    struct Authentication: Decodable, Sendable {
+      var loginEndpoint: String?
+      var audiences: [String]?
+    }
+  }
+
+  /// - Parameter url: where the document came from: its server is the Resource Manager where the
+  ///   document names none (2015-01-01).
+  init(_ body: [UInt8], url: String) throws(Failure) {
+    let start = body.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    let data = Data(body[start...])
+    let origin = CloudDirectory.endpoint(ofMetadata: url)
+    let entries: [Entry?]
+    if let list = try? JSONDecoder().decode([Lossy<Entry>].self, from: data) {
+      entries = list.map(\.value)
+    } else if let one = try? JSONDecoder().decode(Entry.self, from: data) {
+      entries = [one]
+    } else {
+      throw .badMetadata(url, "it is not JSON, or not a description of clouds")
+    }
+    for entry in entries {
+      do throws(Failure) {
+        clouds.append(try Self.cloud(entry, origin: origin, url: url))
+      } catch {
+        problems.append(error.why ?? error.what)
+      }
+    }
+    guard !clouds.isEmpty else {
+      throw .badMetadata(url, problems.first ?? "it describes no cloud")
+    }
+  }
+
+  private static func cloud(
+    _ entry: Entry?, origin: Endpoint?, url: String
+  ) throws(Failure) -> Cloud {
+    guard let entry else { throw .badMetadata(url, "an entry has members of another type") }
+    guard let login = entry.authentication?.loginEndpoint else {
+      throw .badMetadata(url, "authentication.loginEndpoint is missing")
+    }
+    var origin = origin
+    origin?.path = ""
+    guard let resourceManager = entry.resourceManager ?? origin?.text else {
+      throw .badMetadata(url, "resourceManager is missing")
+    }
+    let cloud = Cloud(
+      name: printable(entry.name ?? origin?.host ?? "", limit: 60), loginEndpoint: login,
+      resourceManager: resourceManager, audiences: entry.authentication?.audiences ?? [],
+      portal: entry.portal ?? entry.portalEndpoint, metadataURL: url)
+    return try cloud.checked(from: "the metadata document \(printable(url, limit: 200))")
+  }
+}
+
+extension Failure {
+  static func badMetadata(_ url: String, _ why: String) -> Failure {
+    Failure(
+      .cloudUnknown, what: "the metadata document \(printable(url, limit: 200)) is not usable",
+      why: why, next: "check --cloud and ARM_CLOUD_METADATA_URL")
+  }
+}
+
+extension Cloud {
+  /// The cloud with its addresses in our form, if tokens may be sent to them.
+  ///
+  /// - Parameter source: where the description comes from, for the message.
+  func checked(from source: String) throws(Failure) -> Cloud {
+    var cloud = self
+    let login = try Self.safeEndpoint(loginEndpoint, "the login endpoint", source)
+    let manager = try Self.safeEndpoint(resourceManager, "the Resource Manager endpoint", source)
+    cloud.loginEndpoint = login.text
+    cloud.resourceManager = manager.text
+    cloud.portal = portal.flatMap { Endpoint($0)?.text }
+    cloud.audiences = audiences.filter { audience in
+      !audience.isEmpty && audience.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+    if cloud.audiences.isEmpty { cloud.audiences = [manager.text + "/"] }
+    // A description that combines a real cloud's login and audience with a server of its own would
+    // have that cloud's tokens sent to the server.
+    for builtIn in Cloud.builtIn {
+      guard Set(builtIn.tokenScopes).isDisjoint(with: cloud.tokenScopes) == false,
+        let own = Endpoint(builtIn.resourceManager),
+        cloud.environmentAliases == builtIn.environmentAliases
+      else { continue }
+      guard manager.host == own.host || manager.host.hasSuffix("." + own.host) else {
+        throw Failure(
+          .cloudUnknown, what: "\(source) is not usable",
+          why: "tokens of \(builtIn.name) must not go to \(manager.authority)",
+          next: "check --cloud and ARM_CLOUD_METADATA_URL")
+      }
+    }
+    return cloud
+  }
+
+  private static func safeEndpoint(
+    _ text: String, _ role: String, _ source: String
+  ) throws(Failure) -> Endpoint {
+    let shown = printable(text, limit: 200)
+    guard let endpoint = Endpoint(text) else {
+      throw Failure(
+        .cloudUnknown, what: "\(source) is not usable", why: "\(role) \"\(shown)\" is no address",
+        next: "check --cloud and ARM_CLOUD_METADATA_URL")
+    }
+    guard endpoint.isSafe else {
+      throw Failure(
+        .cloudUnknown, what: "\(source) is not usable",
+        why: "\(role) \(shown) is plain http, which is only allowed on this machine",
+        next: "use its https address")
+    }
+    return endpoint
+  }
+}

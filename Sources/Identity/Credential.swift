@@ -1,0 +1,78 @@
+package import HTTP
+package import Platform
+
+/// One way to get tokens, already found to be set up here.
+protocol Credential: Sendable {
+  /// The Azure SDKs' name of it.
+  var name: String { get }
+  /// Who it is and by what secret, as a digest: a part of the store's key, so that a token of one
+  /// identity, or of a secret that has been replaced, never serves another. Nil: never stored.
+  func storeIdentity(for request: TokenRequest) async throws(CredentialError) -> StoreIdentity?
+  /// A fresh token, by network, file or process.
+  func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken
+}
+
+/// The parts of a store key that the credential alone knows.
+struct StoreIdentity: Sendable {
+  var credential: String
+  var tenant: String
+}
+
+/// Why a credential gives no token.
+enum CredentialError: Error, Sendable {
+  /// It cannot apply here: the chain goes on, and tells the reason if nothing else applies.
+  case unavailable(String)
+  /// It is set up and was refused: the chain stops.
+  case failed(Failure)
+}
+
+/// Whether a credential is set up here.
+enum CredentialState: Sendable {
+  case ready(any Credential)
+  /// What was looked for and not found: "AZURE_CLIENT_SECRET is not set".
+  case absent(String)
+}
+
+/// The world that credentials see.
+package struct CredentialContext: Sendable {
+  package var cloud: Cloud
+  package var environment: Environment
+  package var transport: any HTTPTransport
+  package var clock: WallClock
+  package var sleep: @Sendable (Duration) async -> Void
+  /// Told to the user beside the result, never instead of it.
+  package var warn: @Sendable (String) -> Void
+  /// The subscription that was named, where one was: it chooses among az's accounts.
+  package var subscription: String?
+
+  package init(
+    cloud: Cloud, environment: Environment, transport: any HTTPTransport,
+    clock: WallClock = .system,
+    sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) },
+    warn: @escaping @Sendable (String) -> Void = { _ in }, subscription: String? = nil
+  ) {
+    self.cloud = cloud
+    self.environment = environment
+    self.transport = transport
+    self.clock = clock
+    self.sleep = sleep
+    self.warn = warn
+    self.subscription = subscription
+  }
+
+  var tokenEndpoint: TokenEndpoint {
+    TokenEndpoint(cloud: cloud, transport: transport, clock: clock, sleep: sleep)
+  }
+
+  /// Presence alone counts, as for az.
+  var declaresCapability: Bool { environment.variables["AZURE_IDENTITY_DISABLE_CP1"] == nil }
+}
+
+extension Failure {
+  /// The token endpoint gave a token that does not say how long it lives.
+  static func tokenWithoutEnd(_ credential: String) -> Failure {
+    Failure(
+      .azureAnswerInvalid, what: "\(credential): the login server's answer is not usable",
+      why: "the token has no end, or has ended already", next: "check this machine's clock")
+  }
+}

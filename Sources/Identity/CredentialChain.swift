@@ -1,0 +1,104 @@
+package import Platform
+
+/// The credentials in their order; the first that is set up here gives the tokens.
+///
+/// A credential that cannot apply is passed over. One that is set up and refused stops the chain:
+/// going on would act as somebody else than was configured.
+package actor CredentialChain: TokenProvider {
+  private let context: CredentialContext
+  private let store: TokenStore
+  private let selection: CredentialSelection
+  private var running: [TokenRequest: Task<Result<AccessToken, Failure>, Never>] = [:]
+  /// The credential that gave the first token gives all others, so that one run is one identity.
+  private var chosen: (any Credential)?
+
+  /// - Parameter identity: the value of `--identity`, which goes before `AZURE_TOKEN_CREDENTIALS`.
+  /// - Throws: `setting-invalid` for an unknown name, `not-built-in` for a known one that this
+  ///   program lacks.
+  package init(
+    context: CredentialContext, store: TokenStore, identity: String? = nil
+  ) throws(Failure) {
+    self.context = context
+    self.store = store
+    selection = try CredentialSelection(identity: identity, environment: context.environment)
+  }
+
+  /// A token that lasts at least five more minutes; requests for the same one share one.
+  package func token(for request: TokenRequest) async throws(Failure) -> AccessToken {
+    if let task = running[request] { return try await task.value.get() }
+    let task = Task { await self.result(of: request) }
+    running[request] = task
+    defer { running[request] = nil }
+    return try await task.value.get()
+  }
+
+  private func result(of request: TokenRequest) async -> Result<AccessToken, Failure> {
+    do {
+      return .success(try await firstToken(for: request))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func firstToken(for request: TokenRequest) async throws(Failure) -> AccessToken {
+    if let tenant = request.tenant { _ = try TenantName.checked(tenant) }
+    if let chosen {
+      do {
+        return try await token(for: request, from: chosen)
+      } catch {
+        switch error {
+        case .failed(let failure): throw failure
+        case .unavailable(let reason): throw nothingFound(["\(chosen.name): \(reason)"], request)
+        }
+      }
+    }
+    var reasons: [String] = []
+    for row in selection.rows {
+      guard let find = row.find else { continue }
+      switch try await find(context) {
+      case .absent(let reason):
+        reasons.append("\(row.name): \(reason)")
+      case .ready(let credential):
+        do {
+          let token = try await token(for: request, from: credential)
+          chosen = credential
+          return token
+        } catch {
+          switch error {
+          case .unavailable(let reason): reasons.append("\(row.name): \(reason)")
+          case .failed(let failure): throw failure
+          }
+        }
+      }
+    }
+    throw nothingFound(reasons, request)
+  }
+
+  private func token(
+    for request: TokenRequest, from credential: any Credential
+  ) async throws(CredentialError) -> AccessToken {
+    guard let identity = try await credential.storeIdentity(for: request) else {
+      return try await credential.token(for: request)
+    }
+    let key = TokenStore.Key(
+      cloud: context.cloud, tenant: identity.tenant, credential: identity.credential,
+      scope: request.scope)
+    if request.claims != nil {
+      await store.forget(key)
+    } else if let token = store.token(for: key) {
+      return token
+    }
+    return try await store.refresh(key, isFresh: request.claims != nil, sleep: context.sleep) {
+      () async throws(CredentialError) -> AccessToken in try await credential.token(for: request)
+    }
+  }
+
+  private func nothingFound(_ reasons: [String], _ request: TokenRequest) -> Failure {
+    let limited = selection.reason.map { " allowed by \($0)" } ?? ""
+    return Failure(
+      .signInNeeded, what: "not signed in to Azure: no credential\(limited) is set up",
+      why: reasons.joined(separator: "; "),
+      next: SignInSubject.azureCLILogin(
+        tenant: request.tenant, scope: request.scope, claims: request.claims))
+  }
+}

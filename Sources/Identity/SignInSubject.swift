@@ -1,0 +1,43 @@
+import FoundationEssentials
+
+/// Who signs in, for messages: nothing in it is secret.
+struct SignInSubject: Sendable {
+  enum Kind: Sendable {
+    /// A service principal: nobody can sign it in by hand.
+    case application
+    /// A person whose sign-in az keeps.
+    case azureCLI
+  }
+
+  var kind: Kind
+  /// The credential's Azure SDK name.
+  var credential: String
+  /// A UPN, where known.
+  var account: String?
+  var clientID: String
+  var tenant: String
+  var scope: String
+  /// A claims challenge that the sign-in has to meet.
+  var claims: String?
+
+  /// `ada@example.com`, or the application.
+  var name: String { account ?? "application \(clientID)" }
+
+  /// The command that signs this subject in again; nil where none does.
+  var signInCommand: String? {
+    guard kind == .azureCLI else { return nil }
+    return Self.azureCLILogin(tenant: tenant, scope: scope, claims: claims)
+  }
+
+  /// `az login …` with everything that the next attempt needs; the values are already known to
+  /// hold no character that means something to a shell.
+  static func azureCLILogin(tenant: String?, scope: String?, claims: String?) -> String {
+    var command = "az login"
+    if let tenant { command += " --tenant \(tenant)" }
+    if let claims {
+      if let scope { command += " --scope \(scope)" }
+      command += " --claims-challenge \(Data(claims.utf8).base64EncodedString())"
+    }
+    return command
+  }
+}

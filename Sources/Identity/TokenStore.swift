@@ -1,0 +1,196 @@
+package import FoundationEssentials
+package import Platform
+import Synchronization
+
+/// Tokens kept until they expire: in memory, and in a file that only this user can read.
+///
+/// The file is `tokens.json` in the state directory. Without a state directory there is only the
+/// memory. A file that is not readable is an empty store; one that others may have read or written
+/// is not used and is replaced.
+package final class TokenStore: Sendable {
+  /// What a token is good for, and for whom.
+  package struct Key: Hashable, Sendable, Codable {
+    /// Both servers of the cloud.
+    package var cloud: String
+    package var tenant: String
+    /// The credential's name and a digest of who it is and by what secret.
+    package var credential: String
+    package var scope: String
+
+    package init(cloud: Cloud, tenant: String, credential: String, scope: String) {
+      self.cloud = cloud.storeKey
+      self.tenant = tenant
+      self.credential = credential
+      self.scope = scope
+    }
+  }
+
+  private struct Entry: Codable {
+    var key: Key
+    var secret: String
+    var expiresOn: Int
+    var storedAt: Int
+    var tenant: String?
+    var source: String
+    var account: String?
+  }
+
+  private struct Content: Codable {
+    var version: Int
+    var entries: [Entry]
+  }
+
+  /// `tokens.json`; nil keeps tokens in memory only.
+  package let path: String?
+  private let clock: WallClock
+  private let owner: UInt32
+  private let warn: @Sendable (String) -> Void
+  private let memory = Mutex<[Key: AccessToken]>([:])
+  private let hasWarned = Mutex(false)
+
+  /// A token with less left is not given out.
+  package static let margin: TimeInterval = 300
+
+  package init(
+    directory: String?, owner: UInt32, clock: WallClock = .system,
+    warn: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
+    path = directory.map { $0 + "/tokens.json" }
+    self.owner = owner
+    self.clock = clock
+    self.warn = warn
+  }
+
+  /// A stored token that lasts five more minutes.
+  package func token(for key: Key) -> AccessToken? {
+    let now = clock.now()
+    if let token = memory.withLock({ $0[key] }), isGood(token, now: now) { return token }
+    guard let entry = entries().first(where: { $0.key == key }) else { return nil }
+    let token = AccessToken(
+      secret: SecretBytes(Array(entry.secret.utf8)),
+      expiresOn: Date(timeIntervalSince1970: TimeInterval(entry.expiresOn)),
+      tenant: entry.tenant, source: entry.source, account: entry.account)
+    // A token from the future was stored under a wrong clock: its end cannot be trusted.
+    guard isGood(token, now: now), TokenAnswer.isToken(entry.secret),
+      TimeInterval(entry.storedAt) <= now.timeIntervalSince1970 + Self.margin
+    else { return nil }
+    memory.withLock { $0[key] = token }
+    return token
+  }
+
+  /// Keeps a token. A store that cannot be written is told once and is no failure: the token is
+  /// good all the same.
+  package func keep(_ token: AccessToken, for key: Key) async {
+    memory.withLock { $0[key] = token }
+    await change { entries, now in
+      entries.removeAll { $0.key == key }
+      entries.append(
+        Entry(
+          key: key, secret: token.secret.exposedText,
+          expiresOn: Int(clamping: Int64(token.expiresOn.timeIntervalSince1970)),
+          storedAt: Int(clamping: Int64(now.timeIntervalSince1970)), tenant: token.tenant,
+          source: token.source, account: token.account))
+    }
+  }
+
+  /// Forgets one token, so that nobody is given it again.
+  package func forget(_ key: Key) async {
+    memory.withLock { _ = $0.removeValue(forKey: key) }
+    guard entries().contains(where: { $0.key == key }) else { return }
+    await change { entries, _ in entries.removeAll { $0.key == key } }
+  }
+
+  /// Forgets everything.
+  package func forgetAll() async {
+    memory.withLock { $0 = [:] }
+    guard !entries().isEmpty else { return }
+    await change { entries, _ in entries = [] }
+  }
+
+  /// Runs `request` while no other process asks for the same token, and keeps what it gives. A
+  /// token that another process stored meanwhile is given instead.
+  ///
+  /// - Parameters:
+  ///   - isFresh: true where nothing stored may be given (a claims challenge).
+  ///   - patience: how long another process is waited for; after that both ask.
+  func refresh<E: Error>(
+    _ key: Key, isFresh: Bool, patience: Duration = .seconds(30),
+    sleep: @Sendable (Duration) async -> Void,
+    request: () async throws(E) -> AccessToken
+  ) async throws(E) -> AccessToken {
+    let step = Duration.milliseconds(50)
+    var waited = Duration.zero
+    var lock = tryLock(key)
+    while lock == nil, path != nil, waited < patience, !Task.isCancelled {
+      await sleep(step)
+      waited += step
+      if !isFresh, let token = token(for: key) { return token }
+      lock = tryLock(key)
+    }
+    if !isFresh, let token = token(for: key) { return token }
+    let token = try await request()
+    await keep(token, for: key)
+    _ = consume lock
+    return token
+  }
+
+  private func tryLock(_ key: Key) -> FileDescriptor? {
+    guard let path else { return nil }
+    let name = sha256Hex(key.cloud, key.tenant, key.credential, key.scope).prefix(16)
+    let folder = Files.parentDirectory(of: path)
+    return try? Files.tryLock("\(folder)/locks/token-\(name).lock")
+  }
+
+  private func isGood(_ token: AccessToken, now: Date) -> Bool {
+    token.expiresOn.timeIntervalSince(now) >= Self.margin
+  }
+
+  private func entries() -> [Entry] {
+    guard let path else { return [] }
+    switch try? Files.readPrivate(path, owner: owner) {
+    case .bytes(var bytes):
+      defer { overwrite(&bytes) }
+      guard let content = try? JSONDecoder().decode(Content.self, from: Data(bytes)),
+        content.version == 1
+      else { return [] }
+      return content.entries
+    case .refused(let reason):
+      warnOnce("stored tokens in \(path) are not used and will be replaced: \(reason)")
+      return []
+    case .absent, nil:
+      return []
+    }
+  }
+
+  private func change(
+    _ body: @escaping @Sendable (inout [Entry], Date) -> Void
+  ) async {
+    guard let path else { return }
+    let now = clock.now()
+    do {
+      try await Blocking.run { [self] in
+        try Files.withLock(on: path) {
+          var entries = self.entries().filter {
+            TimeInterval($0.expiresOn) > now.timeIntervalSince1970
+          }
+          body(&entries, now)
+          let encoder = JSONEncoder()
+          encoder.outputFormatting = [.sortedKeys]
+          var bytes = Array(try encoder.encode(Content(version: 1, entries: entries)))
+          defer { overwrite(&bytes) }
+          try Files.replace(path, with: bytes)
+        }
+      }
+    } catch {
+      warnOnce("tokens cannot be stored in \(path): \(error)")
+    }
+  }
+
+  private func warnOnce(_ message: String) {
+    let isFirst = hasWarned.withLock { warned in
+      defer { warned = true }
+      return !warned
+    }
+    if isFirst { warn(printable(message, limit: 400)) }
+  }
+}
