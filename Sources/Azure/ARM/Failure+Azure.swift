@@ -1,0 +1,118 @@
+import HTTP
+import Platform
+
+// Every refusal of Azure becomes a failure here, and only here: what the single calls know better
+// is put over it where they are made.
+
+extension Failure {
+  /// The failure that a refusal stands for.
+  init(refusal error: ServiceError, in answer: ARMAnswer) {
+    let code: Code =
+      switch answer.status {
+      case 401: .signInRefused
+      case 403 where !Self.isRule(error): .notPermitted
+      case 404: .notFound
+      case 429: .azureThrottled
+      case 408, 500...599: .azureUnavailable
+      case 300..<400: .azureAnswerInvalid
+      default: .azureRefused
+      }
+    self.init(
+      code, what: "cannot \(answer.purpose)", why: Self.reason(error, answer), next: nil,
+      cause: .http(
+        status: answer.status, serviceCode: error.code.map { printable($0, limit: 100) },
+        correlationID: answer.correlationID))
+    switch code {
+    case .notPermitted:
+      if let denial = error.message.flatMap({ PermissionDenial(message: $0) }) {
+        let scope = denial.scope.map { " on \($0)" } ?? ""
+        let client = denial.client ?? "this account"
+        why =
+          "\(client) may not perform \(denial.action)\(scope)" + Self.references(error, answer)
+        next =
+          "ask an owner of \(denial.scope ?? "the subscription") for a role with the action "
+          + denial.action
+      } else {
+        next = "ask an owner of the subscription for the role that is missing"
+      }
+    case .azureThrottled: next = "try again in a minute"
+    case .azureUnavailable: next = "try again; https://status.azure.com tells of outages"
+    default: break
+    }
+  }
+
+  /// A 403 that no role would change: a policy of the organisation, a lock.
+  private static func isRule(_ error: ServiceError) -> Bool {
+    ["RequestDisallowedByPolicy", "ScopeLocked", "RequestDisallowedByAzure"]
+      .contains { error.hasCode($0) }
+  }
+
+  private static func reason(_ error: ServiceError, _ answer: ARMAnswer) -> String {
+    let text: String
+    if let message = error.text {
+      text = message
+    } else if answer.body.isEmpty {
+      text = "Azure gave no reason"
+    } else if answer.body.first(where: { $0 > 0x20 }) == UInt8(ascii: "<") {
+      text = "a web page came instead of Azure's answer"
+    } else {
+      text = "Azure gave no reason that can be read"
+    }
+    return text + references(error, answer)
+  }
+
+  /// What support asks for: code, status and correlation id.
+  private static func references(_ error: ServiceError, _ answer: ARMAnswer) -> String {
+    var parts: [String] = []
+    if let code = error.code { parts.append(printable(code, limit: 100)) }
+    parts.append("HTTP \(answer.status)")
+    if let id = answer.correlationID { parts.append("correlation id \(id)") }
+    return " (" + parts.joined(separator: ", ") + ")"
+  }
+
+  /// A 401 that no other token can answer.
+  init(unauthorized failure: Failure, challenge: ClaimsChallenge?, hint scope: String) {
+    self = failure
+    if let challenge {
+      what = "Azure asks for a new sign-in: " + failure.what
+      next =
+        "sign in again with 'jitconnect login', or 'az login --scope \(scope) "
+        + "--claims-challenge \(printable(challenge.encoded))'"
+    } else {
+      next = "sign in again with 'jitconnect login' or 'az login'"
+    }
+  }
+
+  /// No answer came at all.
+  init(transport error: HTTPError, purpose: String, host: String) {
+    let code: Code =
+      switch error.kind {
+      case .cancelled: .interrupted
+      case .bodyTooLarge, .answerInvalid: .azureAnswerInvalid
+      case .requestInvalid, .outOfMemory: .systemFailed
+      default: .networkFailed
+      }
+    let next: String? =
+      switch error.kind {
+      case .nameNotFound, .connectFailed, .timedOut, .interrupted:
+        "check the network and the proxy settings (https_proxy)"
+      case .tlsFailed: "check the clock, the system's certificates and any proxy on the way"
+      default: nil
+      }
+    self.init(
+      code, what: "cannot \(purpose)", why: "\(host): \(printable(error.message))", next: next,
+      cause: error.curlCode.map { .curl($0) })
+  }
+
+  /// The HTTP status of Azure's refusal, if it is one.
+  var httpStatus: Int? {
+    guard case .http(let status, _, _) = cause else { return nil }
+    return status
+  }
+
+  /// Azure's own code of the refusal, lower-cased.
+  var serviceCode: String? {
+    guard case .http(_, let code, _) = cause else { return nil }
+    return code?.lowercased()
+  }
+}

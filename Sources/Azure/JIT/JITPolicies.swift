@@ -1,0 +1,72 @@
+package import Platform
+
+/// The just-in-time policies of a subscription: reading them, asking for access, changing them.
+package struct JITPolicies: Sendable {
+  let client: ARMClient
+
+  package init(client: ARMClient) { self.client = client }
+
+  /// Every policy of a subscription.
+  ///
+  /// - Parameter resourceGroup: asked where the subscription's list is refused or empty: with
+  ///   rights on a group alone, Azure gives nothing for the whole subscription.
+  /// - Throws: `not-permitted` where nothing may be read, which is never "no policy".
+  package func list(
+    subscription: String, resourceGroup: String? = nil
+  ) async throws(Failure) -> [JITPolicy] {
+    let whole = await outcome { () async throws(Failure) in
+      try await read("/subscriptions/\(subscription)", of: "subscription \(subscription)")
+    }
+    guard let resourceGroup else { return try whole.get() }
+    switch whole {
+    case .success(let policies) where !policies.isEmpty: return policies
+    case .failure(let failure) where failure.httpStatus != 403: throw failure
+    default:
+      return try await read(
+        "/subscriptions/\(subscription)/resourceGroups/\(resourceGroup)",
+        of: "resource group \(resourceGroup)")
+    }
+  }
+
+  /// The policies that hold a machine; the one of the machine's location first.
+  ///
+  /// A machine that was moved may be left in a policy of its old location.
+  package func policies(of machine: VirtualMachine) async throws(Failure) -> [JITPolicy] {
+    let all = try await list(
+      subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
+    return Self.policies(of: machine.id, location: machine.location, in: all)
+  }
+
+  /// The policies among `all` that hold a machine; those of the location first.
+  package static func policies(
+    of id: ResourceID, location: String, in all: [JITPolicy]
+  ) -> [JITPolicy] {
+    let holding = all.filter { $0.machine(id) != nil }
+    let here = locationKey(location)
+    return holding.filter { $0.location == here } + holding.filter { $0.location != here }
+  }
+
+  /// Reads one policy; absent is `not-found`.
+  package func get(_ id: ResourceID) async throws(Failure) -> JITPolicy {
+    let answer = try await client.get(
+      id.text, .jitPolicies, purpose: "read the just-in-time policy \(id.name)")
+    return JITPolicy(id: id, tree: try answer.json())
+  }
+
+  /// What became of a request: the newest one on that port whose sources cover `source`; nil
+  /// where the policy lists none.
+  package func requestState(
+    _ policy: ResourceID, machine: ResourceID, port: Int, source: SourcePrefix
+  ) async throws(Failure) -> JITPolicy.Window? {
+    try await get(policy).windows(of: machine).first { window in
+      window.port.number == port && window.port.sources.contains { $0.contains(source) }
+    }
+  }
+
+  private func read(_ scope: String, of noun: String) async throws(Failure) -> [JITPolicy] {
+    try await client.list(
+      scope + "/providers/Microsoft.Security/jitNetworkAccessPolicies", .jitPolicies,
+      purpose: "list the just-in-time policies of \(noun)"
+    ).compactMap { JITPolicy(tree: $0) }
+  }
+}
