@@ -57,6 +57,26 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     return found
   }
 
+  /// The address that this machine would come from when it speaks to `host`, a literal IPv4
+  /// address. Nothing is sent.
+  package static func localAddress(towards host: String) -> String? {
+    guard let target = try? resolve(host, port: 9, family: .ipv4, numericOnly: true).first,
+      let number = try? valueOrSystemError({ socket(AF_INET, datagramType, 0) })
+    else { return nil }
+    let descriptor = FileDescriptor(owning: number)
+    guard (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
+    else { return nil }
+    var local = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &local) {
+      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe getsockname(descriptor.number, $0, &length)
+      }
+    }
+    guard result == 0 else { return nil }
+    return unsafe withUnsafeBytes(of: &local) { unsafe InternetAddress(Array($0)) }?.host
+  }
+
   private init?(_ entry: addrinfo) {
     guard let address = unsafe entry.ai_addr, unsafe entry.ai_addrlen > 0 else { return nil }
     let length = unsafe Int(entry.ai_addrlen)
@@ -120,8 +140,10 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
 
   #if canImport(Glibc)
     private static let streamType = Int32(SOCK_STREAM.rawValue)
+    private static let datagramType = Int32(SOCK_DGRAM.rawValue)
   #else
     private static let streamType = SOCK_STREAM
+    private static let datagramType = SOCK_DGRAM
   #endif
 }
 

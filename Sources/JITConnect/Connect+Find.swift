@@ -1,0 +1,123 @@
+import Azure
+import Platform
+import Terminal
+
+extension Connect {
+  /// The machine of that name; several are listed, and on a terminal one may be chosen.
+  func find(
+    _ target: TargetQuery, _ azure: AzureAccess
+  ) async throws(Failure) -> VirtualMachine {
+    let matches = try await azure.directory.find(target.directoryQuery)
+    guard let first = matches.machines.first else {
+      throw await notFound(target, azure, unread: matches.unread)
+    }
+    let exact = matches.machines.filter { $0.name == target.name.name }
+    if matches.machines.count == 1 { return first }
+    if exact.count == 1 { return exact[0] }
+    let candidates = breakTies(exact.isEmpty ? matches.machines : exact)
+    if candidates.count == 1 { return candidates[0] }
+    return try await choose(target, among: candidates)
+  }
+
+  /// az's default group and subscription decide between equals; they never narrow a search.
+  private func breakTies(_ machines: [VirtualMachine]) -> [VirtualMachine] {
+    guard let profile = azureDefaults else { return machines }
+    var left = machines
+    if let subscription = profile.defaultSubscription?.id {
+      let narrowed = left.filter { $0.subscriptionID.lowercased() == subscription.lowercased() }
+      if !narrowed.isEmpty { left = narrowed }
+    }
+    if let group = profile.defaultGroup {
+      let narrowed = left.filter { $0.resourceGroup.lowercased() == group.lowercased() }
+      if !narrowed.isEmpty { left = narrowed }
+    }
+    return left
+  }
+
+  private func choose(
+    _ target: TargetQuery, among machines: [VirtualMachine]
+  ) async throws(Failure) -> VirtualMachine {
+    let question = "Several virtual machines are named \(target.name.name). Which one?"
+    let rows = machines.map { "\($0.resourceGroup)  \($0.subscriptionID)  \(stateText($0))" }
+    switch await world.ask({ $0.choose(question, among: rows) }) {
+    case .given(let index) where machines.indices.contains(index): return machines[index]
+    case .interrupted: throw Failure(.interrupted, what: "interrupted")
+    default:
+      let lines = machines.map { machine in
+        "\(machine.resourceGroup)/\(machine.name) (subscription \(machine.subscriptionID), "
+          + "\(stateText(machine))): jitconnect \(retype(machine, among: machines))"
+      }
+      throw Failure(
+        .vmAmbiguous, what: "\(machines.count) virtual machines are named \(target.name.name)",
+        why: lines.joined(separator: "\n"),
+        next: "jitconnect \(retype(machines[0], among: machines))")
+    }
+  }
+
+  /// The shortest way to name one of several.
+  private func retype(_ machine: VirtualMachine, among machines: [VirtualMachine]) -> String {
+    let group = machine.resourceGroup
+    let isUnique =
+      machines.count { $0.resourceGroup.lowercased() == group.lowercased() } == 1
+    return isUnique ? "\(group)/\(machine.name)" : machine.id.text
+  }
+
+  private func stateText(_ machine: VirtualMachine) -> String {
+    machine.powerState?.rawValue ?? "state unknown"
+  }
+
+  private func notFound(
+    _ target: TargetQuery, _ azure: AzureAccess, unread: [String]
+  ) async -> Failure {
+    let near = (try? await azure.directory.near(target.directoryQuery)) ?? []
+    var why: [String] = []
+    if let group = target.resourceGroup { why.append("looked in the group \(group)") }
+    if let subscription = target.subscription {
+      why.append("looked in the subscription \(subscription)")
+    }
+    if !near.isEmpty {
+      let names = near.map { "\($0.resourceGroup ?? "")/\($0.name)" }
+      why.append("near to it: \(names.joined(separator: ", "))")
+    }
+    if !unread.isEmpty { why.append("could not be searched: \(unread.joined(separator: "; "))") }
+    return Failure(
+      .vmNotFound, what: "no virtual machine is named \(target.name)",
+      why: why.isEmpty ? nil : why.joined(separator: "; "),
+      next: near.first.map { "jitconnect \($0.resourceGroup ?? "")/\($0.name)" }
+        ?? "check the name, and that this account may read the VM: az vm list -o table")
+  }
+
+  // MARK: Running
+
+  /// Goes on with a running machine; starts a stopped one where that was asked for.
+  func ensureRunning(
+    _ machine: inout VirtualMachine, _ azure: AzureAccess, _ progress: Progress
+  ) async throws(Failure) {
+    guard let state = machine.powerState, state != .running, state != .starting else { return }
+    guard try await maystart(machine, state) else {
+      throw Failure(
+        .vmNotRunning, what: "\(machine.name) is not running", why: "its state is \(state)",
+        next: "jitconnect --start \(machine.resourceGroup)/\(machine.name)")
+    }
+    let name = machine.name
+    progress.show("starting \(name)")
+    try await azure.directory.start(machine.id, deadline: .seconds(300)) { _ in progress.tick() }
+    machine = try await azure.directory.get(machine.id, known: machine)
+  }
+
+  private func maystart(
+    _ machine: VirtualMachine, _ state: PowerState
+  ) async throws(Failure) -> Bool {
+    switch options.jit.start {
+    case .yes: return true
+    case .no: return false
+    case .ask:
+      let question = "\(machine.name) is \(state). Start it?"
+      switch await world.ask({ $0.confirm(question) }) {
+      case .given(let answer): return answer
+      case .interrupted: throw Failure(.interrupted, what: "interrupted")
+      default: return false
+      }
+    }
+  }
+}

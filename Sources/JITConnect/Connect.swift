@@ -1,0 +1,191 @@
+package import Azure
+import FoundationEssentials
+package import Platform
+import SSH
+package import SSHConfig
+import Terminal
+
+/// What the portal's Connect page does, and then the session: find the VM, see that just-in-time
+/// access is enabled, request a window for our own address, wait for the port, connect.
+package struct Connect: Sendable {
+  package let world: World
+  package let options: SSHOptions
+  package let commandLine: SSHCommandLine
+  /// What is open, for whoever interrupts.
+  let notice = WindowNotice()
+
+  package init(_ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine) {
+    self.world = world
+    self.options = options
+    self.commandLine = commandLine
+  }
+
+  /// - Returns: the exit status: the remote command's own.
+  package func run() async throws -> Int32 {
+    guard options.jit.isOn else { return try await connectPlainly() }
+    let way: Way
+    do {
+      way = try await world.interrupts.during { try await findWay() }
+    } catch let failure as Failure where failure.code == .interrupted {
+      throw notice.explaining(failure)
+    }
+    switch way {
+    case .ssh(let machine, let connection):
+      return try await session(over: connection, with: machine)
+    case .rdp(let machine, let connection):
+      return try await deliverDesktopFile(for: machine, over: connection)
+    case .plain:
+      return try await connectPlainly()
+    }
+  }
+
+  /// Where the flow through Azure has led.
+  private enum Way: Sendable {
+    case ssh(VirtualMachine, AnsweringConnection)
+    case rdp(VirtualMachine, AnsweringConnection)
+    /// No Azure VM, and `JitUnknownHost ssh`.
+    case plain
+  }
+
+  private func findWay() async throws(Failure) -> Way {
+    let target = try TargetQuery(options)
+    let azure = try await AzureAccess(world, options.jit)
+    let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
+    let known = memory.recall(target)
+    if let known, let connection = await reuseOpenWindow(on: known) {
+      return .ssh(known.machine, connection)
+    }
+    do throws(Failure) {
+      return try await openWindow(azure, memory, target, known)
+    } catch {
+      guard known != nil, Self.mayComeFromMemory(error) else {
+        if error.code == .vmNotFound, options.jit.reachesUnknownHosts { return .plain }
+        throw error
+      }
+      world.console.note("what was remembered of \(target.name) no longer holds; looking it up")
+      world.debug("remembered state refused: \(error.code): \(error)")
+      memory.forget(target)
+      do throws(Failure) {
+        return try await openWindow(azure, memory, target, nil)
+      } catch {
+        if error.code == .vmNotFound, options.jit.reachesUnknownHosts { return .plain }
+        throw error
+      }
+    }
+  }
+
+  // MARK: The steps
+
+  private func openWindow(
+    _ azure: AzureAccess, _ memory: Memory, _ target: TargetQuery, _ known: Memory.Machine?
+  ) async throws(Failure) -> Way {
+    let progress = Progress(world.console)
+    defer { progress.finish() }
+
+    // 1. find the VM; beside it, where we come from
+    progress.show("looking up \(target.name)")
+    let source = Task { [self] in await outcome { () async throws(Failure) in try await ownSource() } }
+    defer { source.cancel() }
+    var (machine, policy, confirmation) = try await locate(azure, target, known)
+    defer { confirmation.cancel() }
+    let isDesktop = isBare && machine.operatingSystem == .windows
+    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
+
+    // 2. running? `--start` comes before the request
+    if options.jit.start == .yes || known == nil {
+      machine = try await confirmation.value.get()
+      try await ensureRunning(&machine, azure, progress)
+    }
+
+    // 3. just-in-time access enabled? if not, offer to enable it
+    if policy == nil {
+      policy = try await azure.policies.policies(of: machine).first
+    }
+    let enabled: JITPolicy
+    if let policy {
+      enabled = policy
+    } else {
+      enabled = try await enable(machine, port: port, azure, progress)
+    }
+
+    // 4. a minimal window: one port, our address, the shortest time
+    progress.show("requesting access to port \(port) of \(machine.name)")
+    let window = try await requestWindow(
+      azure, memory, machine, enabled, port: port, publicSource: source)
+    machine = try await confirmation.value.get()
+    memory.keep(machine, policy: window.policy, for: target)
+    try await ensureRunning(&machine, azure, progress, window)
+
+    // 5. wait until the port really answers
+    let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
+    return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection)
+  }
+
+  /// The machine, what is known of its policy, and Azure's own word on the machine, which is asked
+  /// for beside everything else.
+  private func locate(
+    _ azure: AzureAccess, _ target: TargetQuery, _ known: Memory.Machine?
+  ) async throws(Failure) -> (VirtualMachine, JITPolicy?, Task<Result<VirtualMachine, Failure>, Never>) {
+    func confirm(_ machine: VirtualMachine) -> Task<Result<VirtualMachine, Failure>, Never> {
+      Task {
+        await outcome { () async throws(Failure) in
+          try await azure.directory.get(machine.id, known: machine)
+        }
+      }
+    }
+    if let known {
+      let confirmation = confirm(known.machine)
+      if let policy = known.policy, !hasForeignWindow(policy, known.machine) {
+        return (known.machine, policy, confirmation)
+      }
+      let policy = try await azure.policies.policies(of: known.machine).first
+      return (known.machine, policy, confirmation)
+    }
+    let found: VirtualMachine
+    if case .id(let id) = target.name {
+      found = VirtualMachine(id: id, location: "")
+      let confirmation = confirm(found)
+      let policies = await outcome { () async throws(Failure) in
+        try await azure.policies.list(
+          subscription: id.subscription, resourceGroup: id.resourceGroup)
+      }
+      let machine = try await confirmation.value.get()
+      let policy = JITPolicies.policies(
+        of: id, location: machine.location, in: try policies.get()
+      ).first
+      return (machine, policy, confirmation)
+    }
+    found = try await find(target, azure)
+    let confirmation = confirm(found)
+    return (found, try await azure.policies.policies(of: found).first, confirmation)
+  }
+
+  /// Whether somebody else's window was open on the port when the policy was read, and still is:
+  /// then the policy is read again, so that it can be named before it may end.
+  private func hasForeignWindow(_ policy: JITPolicy, _ machine: VirtualMachine) -> Bool {
+    let own = OwnWindows(world.environment, clock: world.clock)
+    let now = world.clock.now()
+    return policy.windows(of: machine.id).contains { window in
+      window.isLive(at: now) && !own.holds(window)
+    }
+  }
+
+  private func ownSource() async throws(Failure) -> [SourcePrefix] {
+    try await world.sources(options.jit, isConfirmed: commandLine.has(.yes))
+  }
+
+  /// Only a host to go to: a Windows VM is then answered with its desktop.
+  var isBare: Bool { commandLine.isBare }
+
+  static let rdpPort = 3389
+
+  /// Failures that a remembered machine or policy may have caused: it is looked up again, once.
+  private static func mayComeFromMemory(_ failure: Failure) -> Bool {
+    switch failure.code {
+    case .vmNotFound, .notFound, .jitNotEnabled, .policyForbidsPort, .policyForbidsSource,
+      .policyForbidsDuration, .policyForbidsRequest:
+      true
+    default: false
+    }
+  }
+}

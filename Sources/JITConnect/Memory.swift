@@ -1,0 +1,100 @@
+package import Azure
+import FoundationEssentials
+package import Platform
+
+/// What earlier runs learnt of machines, so that the next needs no look-up.
+///
+/// Every entry is a hint: the call that uses it notices when it no longer holds. A memory that
+/// cannot be read or written is an empty one.
+package struct Memory: Sendable {
+  /// A machine and, if it was seen, its policy as it was then.
+  package struct Machine: Sendable, Equatable, Codable {
+    package var machine: VirtualMachine
+    package var policy: JITPolicy?
+    /// When it was last used; the oldest are dropped first.
+    package var usedAt: Date
+  }
+
+  private struct File: Codable {
+    var version = 1
+    /// By the target as it was typed, with what narrowed the search.
+    var targets: [String: String] = [:]
+    /// By the resource id in lower case.
+    var machines: [String: Machine] = [:]
+    /// The shortest duration that the service has granted, in seconds.
+    var shortestDuration: Int?
+  }
+
+  /// A thousand machines are some 2 MiB; a person connects to fewer.
+  private static let mostMachines = 200
+
+  private let path: String?
+  private let cloud: String
+  private let clock: WallClock
+
+  package init(_ environment: Environment, cloud: String, clock: WallClock) {
+    path = environment.cacheDirectory.map { $0 + "/machines.json" }
+    self.cloud = cloud
+    self.clock = clock
+  }
+
+  /// What is known of a target; nil for one that was never looked up.
+  package func recall(_ target: TargetQuery) -> Machine? {
+    let file = read()
+    if case .id(let id) = target.name, let known = file.machines[id.key] { return known }
+    return file.targets[key(target)].flatMap { file.machines[$0] }
+  }
+
+  /// Keeps what is now known of a target's machine.
+  package func keep(
+    _ machine: VirtualMachine, policy: JITPolicy?, for target: TargetQuery
+  ) {
+    change { file in
+      file.targets[key(target)] = machine.id.key
+      file.machines[machine.id.key] = Machine(
+        machine: machine, policy: policy, usedAt: clock.now())
+      while file.machines.count > Self.mostMachines,
+        let oldest = file.machines.min(by: { $0.value.usedAt < $1.value.usedAt })?.key
+      {
+        file.machines[oldest] = nil
+        file.targets = file.targets.filter { $0.value != oldest }
+      }
+    }
+  }
+
+  /// Forgets a target whose machine proved to be another, or gone.
+  package func forget(_ target: TargetQuery) {
+    change { file in
+      if let id = file.targets.removeValue(forKey: key(target)) { file.machines[id] = nil }
+      if case .id(let id) = target.name { file.machines[id.key] = nil }
+    }
+  }
+
+  /// The shortest duration that the service grants, where a shorter one was refused before.
+  package var shortestDuration: Duration? { read().shortestDuration.map { .seconds($0) } }
+
+  package func keepShortestDuration(_ duration: Duration) {
+    change { $0.shortestDuration = Int(duration.components.seconds) }
+  }
+
+  private func key(_ target: TargetQuery) -> String {
+    [cloud, target.name.description, target.resourceGroup ?? "", target.subscription ?? ""]
+      .joined(separator: "\n").lowercased()
+  }
+
+  private func read() -> File {
+    guard let path, let bytes = try? Files.read(path),
+      let file = try? JSONDecoder().decode(File.self, from: Data(bytes)), file.version == 1
+    else { return File() }
+    return file
+  }
+
+  private func change(_ edit: (inout File) -> Void) {
+    guard let path else { return }
+    try? Files.withLock(on: path) {
+      var file = read()
+      edit(&file)
+      try Files.replace(path, with: try JSONEncoder().encode(file))
+    }
+  }
+}

@@ -1,0 +1,70 @@
+package import Azure
+package import FoundationEssentials
+package import Platform
+
+/// The windows that this user has opened, so that the next connect may use one again and so that
+/// no colleague's window is taken for an own one.
+package struct OwnWindows: Sendable {
+  package struct Window: Sendable, Equatable, Codable {
+    package var machine: ResourceID
+    package var policy: ResourceID
+    package var port: Int
+    package var sources: [SourcePrefix]
+    package var end: Date
+    /// The port to connect to where a firewall stands before the machine.
+    package var mappedPort: Int?
+  }
+
+  private let path: String?
+  private let clock: WallClock
+
+  package init(_ environment: Environment, clock: WallClock) {
+    path = environment.stateDirectory.map { $0 + "/windows.json" }
+    self.clock = clock
+  }
+
+  /// Those that are still open, the longest first.
+  package func open(on machine: ResourceID, port: Int) -> [Window] {
+    read().filter { $0.machine == machine && $0.port == port }.sorted { $0.end > $1.end }
+  }
+
+  /// Whether a window in a policy is one that this user opened.
+  package func holds(_ window: JITPolicy.Window) -> Bool {
+    open(on: window.machine, port: window.port.number).contains { own in
+      // The end was told with the request's answer, to the digit.
+      Set(own.sources) == Set(window.port.sources)
+        && abs(own.end.timeIntervalSince(window.port.end ?? .distantPast)) < 2
+    }
+  }
+
+  package func record(_ window: Window) {
+    change { windows in
+      windows.removeAll {
+        $0.machine == window.machine && $0.port == window.port && $0.sources == window.sources
+      }
+      windows.append(window)
+    }
+  }
+
+  /// Forgets a window that proved to be shut.
+  package func forget(on machine: ResourceID, port: Int) {
+    change { $0.removeAll { $0.machine == machine && $0.port == port } }
+  }
+
+  private func read() -> [Window] {
+    guard let path, let bytes = try? Files.read(path),
+      let windows = try? JSONDecoder().decode([Window].self, from: Data(bytes))
+    else { return [] }
+    let now = clock.now()
+    return windows.filter { $0.end > now }
+  }
+
+  private func change(_ edit: (inout [Window]) -> Void) {
+    guard let path else { return }
+    try? Files.withLock(on: path) {
+      var windows = read()
+      edit(&windows)
+      try Files.replace(path, with: try JSONEncoder().encode(windows))
+    }
+  }
+}

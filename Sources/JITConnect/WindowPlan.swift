@@ -1,0 +1,173 @@
+package import Azure
+package import FoundationEssentials
+package import Platform
+
+/// What to do so that a port opens: use a window that is open, or ask for one inside the policy.
+package struct WindowPlan: Sendable, Equatable {
+  package enum Step: Sendable, Equatable {
+    /// A window for these sources is open already.
+    case reuse(JITPolicy.Window)
+    /// To be asked for, the first duration first; the others only where Azure refuses it.
+    case request(durations: [Duration])
+  }
+
+  package var step: Step
+  package var port: Int
+  package var sources: [SourcePrefix]
+  /// Live windows of other sources on this port, which a new request may end.
+  package var others: [JITPolicy.Window]
+
+  /// What is asked of a policy.
+  package struct Wish: Sendable, Equatable {
+    package var machineName: String
+    package var port: Int
+    package var sources: [SourcePrefix]
+    /// `JitDuration`; nil is the shortest that is granted.
+    package var duration: Duration?
+    /// `JitKeepOthers`
+    package var keepsOthers: Bool
+
+    package init(
+      machineName: String, port: Int, sources: [SourcePrefix], duration: Duration? = nil,
+      keepsOthers: Bool = false
+    ) {
+      self.machineName = machineName
+      self.port = port
+      self.sources = sources
+      self.duration = duration
+      self.keepsOthers = keepsOthers
+    }
+  }
+
+  /// The shortest duration that the service is said to grant, and what to try where it does not.
+  package static let shortestDurations: [Duration] = [5, 10, 30, 60].map { .seconds($0 * 60) }
+
+  /// A window with less left than this is not used again.
+  private static let leastLeft: TimeInterval = 60
+
+  /// Plans a window.
+  ///
+  /// - Parameters:
+  ///   - floor: the shortest duration that the service is known to grant.
+  ///   - isOwn: whether a live window was opened by this user.
+  /// - Throws: `policy-forbids-…` with what is allowed and what was asked, in words.
+  package init(
+    _ wish: Wish, entry: JITPolicy.Machine, windows: [JITPolicy.Window], now: Date,
+    floor: Duration?, isOwn: (JITPolicy.Window) -> Bool
+  ) throws(Failure) {
+    let rule = try Self.rule(wish, entry)
+    port = wish.port
+    var wanted = wish.sources
+    for source in wanted where !rule.allows(source) {
+      throw Self.forbidsSource(wish, rule, source)
+    }
+    let durations = try Self.durations(wish, rule, floor: floor)
+    let live = windows.filter { $0.port.number == wish.port && $0.isLive(at: now) }
+    others = live.filter { window in
+      !isOwn(window) && !window.port.sources.allSatisfy { other in
+        wish.sources.contains { $0.contains(other) }
+      }
+    }
+    if wish.keepsOthers, let shortest = durations.first {
+      // Never for longer than they have left: who has less is left out, and named.
+      let kept = others.filter { ($0.port.end ?? now) >= now + shortest.timeInterval }
+      for source in kept.flatMap(\.port.sources) where !wanted.contains(source) {
+        wanted.append(source)
+      }
+      others.removeAll { kept.contains($0) }
+    }
+    sources = wanted
+
+    let usable = live.first { window in
+      guard let end = window.port.end, end >= now + Self.leastLeft else { return false }
+      if let asked = wish.duration, end < now + asked.timeInterval { return false }
+      return wish.sources.allSatisfy { source in
+        window.port.sources.contains { $0.contains(source) }
+      }
+    }
+    if let usable {
+      step = .reuse(usable)
+      sources = wish.sources
+      others = []
+    } else {
+      step = .request(durations: durations)
+    }
+  }
+
+  private static func rule(
+    _ wish: Wish, _ entry: JITPolicy.Machine
+  ) throws(Failure) -> PortRule {
+    let rules = entry.ports.filter { $0.number == wish.port }
+    if let rule = rules.first(where: \.coversTCP) { return rule }
+    let allowed = entry.ports.filter(\.coversTCP).map { String($0.number) }
+    throw Failure(
+      .policyForbidsPort,
+      what: "the policy of \(wish.machineName) does not allow port \(wish.port)",
+      why: allowed.isEmpty
+        ? "it has no TCP port" : "it allows port \(allowed.joined(separator: ", "))",
+      next: "jitconnect edit \(wish.machineName) --add-port \(wish.port), or another port with -p")
+  }
+
+  private static func forbidsSource(
+    _ wish: Wish, _ rule: PortRule, _ source: SourcePrefix
+  ) -> Failure {
+    let allowed = rule.allowedSources.map(\.text).joined(separator: ", ")
+    return Failure(
+      .policyForbidsSource,
+      what: "the policy of \(wish.machineName) does not allow \(source.text)",
+      why: "port \(rule.number) may be opened for \(allowed.isEmpty ? "nobody" : allowed)",
+      next: "jitconnect edit \(wish.machineName) --allow-source \(source.text), or --source")
+  }
+
+  private static func durations(
+    _ wish: Wish, _ rule: PortRule, floor: Duration?
+  ) throws(Failure) -> [Duration] {
+    let most = rule.maximumDuration
+    if let asked = wish.duration {
+      if let most, asked > most {
+        throw Failure(
+          .policyForbidsDuration,
+          what: "the policy of \(wish.machineName) does not allow \(durationText(asked))",
+          why: "port \(rule.number) may be opened for at most \(durationText(most))",
+          next: "ask for less: --for \(durationWord(most))")
+      }
+      guard asked >= shortestDurations[0] else {
+        throw Failure(
+          .policyForbidsDuration, what: "a window of \(durationText(asked)) is too short",
+          why: "just-in-time access opens a port for at least \(durationText(shortestDurations[0]))",
+          next: "leave --for out: the shortest time is taken by itself")
+      }
+      return [asked]
+    }
+    let allowed = shortestDurations.filter { $0 >= floor ?? .zero && $0 <= most ?? .seconds(86400) }
+    if !allowed.isEmpty { return allowed }
+    return [most ?? shortestDurations[0]]
+  }
+}
+
+/// A duration as people say it: `5 minutes`, `1 hour 30 minutes`.
+package func durationText(_ duration: Duration) -> String {
+  parts(of: duration).map { "\($0.count) \($0.unit)\($0.count == 1 ? "" : "s")" }
+    .joined(separator: " ")
+}
+
+/// A duration as `--for` takes it: `1h30m`.
+package func durationWord(_ duration: Duration) -> String {
+  parts(of: duration).map { "\($0.count)\($0.unit.prefix(1))" }.joined()
+}
+
+private func parts(of duration: Duration) -> [(count: Int64, unit: String)] {
+  let seconds = max(duration.components.seconds, 0)
+  let parts = [
+    (seconds / 86400, "day"), (seconds % 86400 / 3600, "hour"), (seconds % 3600 / 60, "minute"),
+    (seconds % 60, "second"),
+  ].filter { $0.0 > 0 }
+  return parts.isEmpty ? [(0, "second")] : parts
+}
+
+extension Duration {
+  /// Seconds, for dates.
+  var timeInterval: TimeInterval {
+    TimeInterval(components.seconds) + TimeInterval(components.attoseconds) / 1e18
+  }
+}

@@ -1,0 +1,34 @@
+package import HTTP
+package import Platform
+package import Terminal
+
+/// Everything outside the flow, read once at the edge and passed on.
+package struct World: Sendable {
+  package var environment: Environment
+  package var console: Console
+  /// Questions; ``Prompt/forbidden`` with `BatchMode`.
+  package var prompt: Prompt
+  package var http: any HTTPTransport
+  package var clock: WallClock
+  /// Takes lines for `-v` (1), `-vv` (2) and `-vvv` (3), headed here.
+  package var writeDebug: @Sendable (Int, String) -> Void
+  /// The program's version.
+  package var version: String
+  /// Ctrl-C while the flow waits.
+  package let interrupts = Interrupts()
+
+  package init(
+    environment: Environment, console: Console, prompt: Prompt, http: any HTTPTransport,
+    clock: WallClock, version: String, writeDebug: @escaping @Sendable (Int, String) -> Void
+  ) {
+    self.environment = environment
+    self.console = console
+    self.prompt = prompt
+    self.http = http
+    self.clock = clock
+    self.version = version
+    self.writeDebug = writeDebug
+  }
+
+  func debug(_ text: String) { writeDebug(1, "debug1: \(text)") }
+}
