@@ -1,0 +1,110 @@
+/// Changes to a policy's tree, pure: what they are not about keeps its value and its place.
+///
+/// Each gives the body of the PUT. A PUT replaces the whole list of machines, so every entry that
+/// was read goes back, known to the program or not.
+package enum PolicyEdit {
+  /// Sets rules on a machine: a rule of the same port is changed in place, others stay, and so does
+  /// every other machine.
+  ///
+  /// - Parameters:
+  ///   - tree: the policy as just read; nil for a new one.
+  ///   - replacing: whether the machine's other rules go.
+  package static func set(
+    _ rules: [PortRule], on machine: ResourceID, in tree: JSONTree?, replacing: Bool = false
+  ) -> JSONTree {
+    changingMachines(of: tree) { machines in
+      let index = machines.firstIndex { ResourceID($0["id"]?.text) == machine }
+      var entry = index.map { machines[$0] } ?? ["id": .string(machine.text)]
+      var ports = entry["ports"]?.elements ?? []
+      if replacing {
+        ports.removeAll { port in !rules.contains { $0.number == port["number"]?.integer } }
+      }
+      for rule in rules {
+        if let place = ports.firstIndex(where: { $0["number"]?.integer == rule.number }) {
+          rule.write(to: &ports[place])
+        } else {
+          var port: JSONTree = ["number": .number(String(rule.number))]
+          rule.write(to: &port)
+          ports.append(port)
+        }
+      }
+      entry.set("ports", to: .array(ports))
+      if let index { machines[index] = entry } else { machines.append(entry) }
+    }
+  }
+
+  /// Takes a machine out; nil where it was the last, so that the policy itself is to be deleted.
+  package static func remove(_ machine: ResourceID, from tree: JSONTree) -> JSONTree? {
+    let body = changingMachines(of: tree) { machines in
+      machines.removeAll { ResourceID($0["id"]?.text) == machine }
+    }
+    return machines(of: body).isEmpty ? nil : body
+  }
+
+  /// Puts entries back whose machine is not in the tree.
+  static func restore(_ entries: [JSONTree], in tree: JSONTree) -> JSONTree {
+    changingMachines(of: tree) { machines in
+      for entry in entries {
+        let id = ResourceID(entry["id"]?.text)
+        if !machines.contains(where: { ResourceID($0["id"]?.text) == id }) {
+          machines.append(entry)
+        }
+      }
+    }
+  }
+
+  /// Whether the tree has those rules on the machine.
+  package static func holds(
+    _ rules: [PortRule], on machine: ResourceID, in tree: JSONTree
+  ) -> Bool {
+    guard let entry = machines(of: tree).first(where: { ResourceID($0["id"]?.text) == machine })
+    else { return false }
+    let present = (entry["ports"]?.elements ?? []).compactMap { PortRule(tree: $0) }
+    return rules.allSatisfy { rule in
+      present.contains { other in
+        other.number == rule.number && other.protocol == rule.protocol
+          && Set(other.allowedSources) == Set(rule.allowedSources)
+          && (rule.maximumDuration == nil || other.maximumDuration == rule.maximumDuration)
+      }
+    }
+  }
+
+  /// The entries of a policy, as trees.
+  static func machines(of tree: JSONTree) -> [JSONTree] {
+    tree["properties", "virtualMachines"]?.elements ?? []
+  }
+
+  /// The body of a PUT with the machines changed.
+  static func changingMachines(
+    of tree: JSONTree?, _ change: (inout [JSONTree]) -> Void
+  ) -> JSONTree {
+    var body = tree ?? .object([])
+    // Azure's own: told by the URL, or written by the service alone. Sent back, old requests might
+    // come to life again.
+    for name in ["id", "name", "type", "location", "etag", "systemData"] { body.remove(name) }
+    if body["kind"] == nil { body.set("kind", to: "Basic") }
+    body.update("properties") { properties in
+      properties.remove("requests")
+      properties.remove("provisioningState")
+      var machines = properties["virtualMachines"]?.elements ?? []
+      change(&machines)
+      properties.set("virtualMachines", to: .array(machines))
+    }
+    return body
+  }
+}
+
+extension PortRule {
+  /// Writes the rule over a port of a policy; members not known stay.
+  func write(to tree: inout JSONTree) {
+    if tree["number"]?.integer != number { tree.set("number", to: .number(String(number))) }
+    tree.set("protocol", to: .string(`protocol`.rawValue))
+    if Set(SourcePrefix.list(tree)) != Set(allowedSources) || SourcePrefix.list(tree).isEmpty {
+      SourcePrefix.write(allowedSources, to: &tree)
+    }
+    let written = tree["maxRequestAccessDuration"]?.text.flatMap { Duration(iso8601: $0) }
+    if let maximumDuration, written != maximumDuration {
+      tree.set("maxRequestAccessDuration", to: .string(maximumDuration.iso8601))
+    }
+  }
+}
