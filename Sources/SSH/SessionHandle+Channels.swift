@@ -214,7 +214,7 @@ extension SessionHandle {
     if unsafe opened.isEmpty { return [] }
     unsafe context.agentChannels = []
     var ids: [ChannelID] = []
-    for unsafechannel in unsafe opened { ids.append(unsafe register(channel)) }
+    for index in unsafe opened.indices { ids.append(unsafe register(opened[index])) }
     return ids
   }
 

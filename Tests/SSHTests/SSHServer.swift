@@ -33,7 +33,7 @@ final class SSHServer: Sendable {
     port = try freePort()
     let keys = hostKeys.map { "HostKey \(folder)/host_\($0)" }
     let lines =
-      settings + keys + [
+      settings.map { $0.replacing("%FOLDER%", with: folder) } + keys + [
         "ListenAddress 127.0.0.1:\(port)", "PidFile none", "UsePAM no", "StrictModes no",
         "AuthorizedKeysFile \(folder)/authorized_keys", "PasswordAuthentication no",
         "KbdInteractiveAuthentication no", "PermitRootLogin yes", "LogLevel VERBOSE",
@@ -69,6 +69,13 @@ final class SSHServer: Sendable {
     try write(
       String(decoding: try Files.read("\(folder)/authorized_keys"), as: UTF8.self) + options
         + line, to: "\(folder)/authorized_keys")
+  }
+
+  /// Makes a certificate for the key, signed by the server's own authority (`ca`).
+  func sign(_ key: String) throws {
+    if Files.kind(of: "\(folder)/ca") == nil { try keygen("ed25519", to: "\(folder)/ca") }
+    try runProgram(
+      "ssh-keygen", ["-q", "-s", "\(folder)/ca", "-I", "test", "-n", user, key + ".pub"])
   }
 
   /// A new key pair in the server's folder.
