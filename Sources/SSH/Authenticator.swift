@@ -1,0 +1,365 @@
+import CLibSSH2
+package import Platform
+
+extension SSHSession {
+  /// Logs in: tries what the plan offers until the server is satisfied.
+  ///
+  /// - Throws: `authentication-failed` when everything has been tried, worded as ssh does, with
+  ///   the keys that were tried.
+  package func authenticate(_ plan: AuthenticationPlan, prompts: Prompts) throws(Failure) {
+    let authenticator = Authenticator(session: self, plan: plan, prompts: prompts)
+    try authenticator.run()
+  }
+}
+
+/// One login, method by method.
+final class Authenticator {
+  let session: SSHSession
+  let plan: AuthenticationPlan
+  let prompts: Prompts
+  var log: SSHLog { session.log }
+  /// What was tried, for the failure.
+  var tried: [String] = []
+  /// Why keys could not be tried.
+  var unusable: [String] = []
+  /// Key candidates that are still to be tried; kept over several factors.
+  private var candidates: [KeyCandidate]?
+  private var passwordTries = 0
+  private var interactiveTries = 0
+  private var exhausted: Set<AuthenticationPlan.Method> = []
+
+  init(session: SSHSession, plan: AuthenticationPlan, prompts: Prompts) {
+    self.session = session
+    self.plan = plan
+    self.prompts = prompts
+  }
+
+  /// How a method's turn ended.
+  enum Turn {
+    case accepted
+    /// The server may now want something else: ask what.
+    case perhapsPartial
+    /// Refused, and worth another try.
+    case again
+    /// Nothing more to try by this method.
+    case exhausted
+  }
+
+  func run() throws(Failure) {
+    guard var offered = try listMethods() else { return accepted("none") }
+    if let banner = session.handle.userBanner { showBanner(banner) }
+    log.debug1("Authentications that can continue: \(offered.joined(separator: ","))")
+    while true {
+      guard
+        let method = plan.methods.first(where: {
+          offered.contains($0.rawValue) && !exhausted.contains($0)
+        })
+      else { throw denied(offered) }
+      log.debug1("Next authentication method: \(method.rawValue)")
+      let turn: Turn
+      switch method {
+      case .publicKey: turn = try tryKeys()
+      case .keyboardInteractive: turn = try tryInteractive()
+      case .password: turn = try tryPassword()
+      }
+      switch turn {
+      case .accepted: return accepted(method.rawValue)
+      case .exhausted: exhausted.insert(method)
+      case .again: continue
+      case .perhapsPartial:
+        guard let next = try listMethods() else { return accepted(method.rawValue) }
+        if next != offered {
+          log.debug1("Authenticated using \"\(method.rawValue)\" with partial success.")
+          exhausted = []
+          passwordTries = 0
+          interactiveTries = 0
+        }
+        offered = next
+        log.debug1("Authentications that can continue: \(offered.joined(separator: ","))")
+      }
+    }
+  }
+
+  private func accepted(_ method: String) {
+    log.debug1(
+      "Authenticated to \(session.peer.name) (\(session.place)) using \"\(method)\".")
+  }
+
+  private func listMethods() throws(Failure) -> [String]? {
+    try attempt { [user = plan.user] session in session.handle.methods(user: user) }
+  }
+
+  /// A step against the server, with the server's patience named where it ran out.
+  func attempt<Value>(_ step: (SSHSession) -> Step<Value>) throws(Failure) -> Value {
+    do {
+      return try session.drive("authentication", step)
+    } catch {
+      guard error.code == .connectionLost, !tried.isEmpty else { throw error }
+      var failure = denied([])
+      failure.what = "\(user): \(error.what)"
+      failure.cause = error.cause
+      throw failure
+    }
+  }
+
+  var user: String { "\(plan.user)@\(session.peer.name)" }
+
+  private func showBanner(_ banner: String) {
+    // Several lines, each made harmless by itself.
+    for line in banner.split(separator: "\n", omittingEmptySubsequences: false).prefix(100) {
+      log.note(printable(String(line), limit: 1000))
+    }
+  }
+
+  private func denied(_ offered: [String]) -> Failure {
+    var reasons: [String] = []
+    if !tried.isEmpty { reasons.append("tried \(tried.joined(separator: ", "))") }
+    reasons += unusable
+    return Failure(
+      .authenticationFailed,
+      what: "\(user): Permission denied (\(offered.joined(separator: ",")))",
+      why: reasons.isEmpty
+        ? "nothing to try: no key and no prompt" : reasons.joined(separator: "; "),
+      next: "add -v to see each step, -i to name a key")
+  }
+
+  // MARK: Passwords and questions
+
+  private func tryPassword() throws(Failure) -> Turn {
+    guard !plan.isBatch, passwordTries < plan.passwordPrompts else { return .exhausted }
+    if passwordTries > 0 { log.note("Permission denied, please try again.") }
+    guard let password = try prompts.secret("\(user)'s password: ") else { return .exhausted }
+    passwordTries += 1
+    if passwordTries == 1 { tried.append("password") }
+    let result: AttemptResult
+    do {
+      result = try attempt { [user = plan.user] in $0.handle.tryPassword(password, user: user) }
+    } catch {
+      guard error.cause == .libssh2(Int(LIBSSH2_ERROR_PASSWORD_EXPIRED)) else { throw error }
+      throw Failure(
+        .authenticationFailed, what: "\(user): the password has expired",
+        why: "changing it during the login is not built in",
+        next: "use --client openssh, or change it on the server", cause: error.cause)
+    }
+    if case .accepted = result { return .accepted }
+    // Listing the methods again costs one of the server's tries, so it is done once.
+    return passwordTries == 1 ? .perhapsPartial : .again
+  }
+
+  private func tryInteractive() throws(Failure) -> Turn {
+    guard !plan.isBatch, interactiveTries < plan.passwordPrompts else { return .exhausted }
+    interactiveTries += 1
+    if interactiveTries == 1 { tried.append("keyboard-interactive") }
+    var rounds = 0
+    var gaveUp = false
+    var problem: Failure?
+    let asked = prompts
+    let (name, log) = (user, self.log)
+    session.context.answerPrompts = { round in
+      rounds += round.prompts.isEmpty ? 0 : 1
+      for text in [round.name, round.instruction] where !text.isEmpty {
+        for line in text.split(separator: "\n") { log.note(printable(String(line), limit: 1000)) }
+      }
+      var answers: [SecretBytes] = []
+      for prompt in round.prompts {
+        // Headed with who asks, so that a server's question cannot pass for a local one.
+        let text = "(\(name)) \(printable(prompt.text, limit: 500)) "
+        do throws(Failure) {
+          if gaveUp { return nil }
+          if prompt.echo {
+            guard let line = try asked.line(text) else {
+              gaveUp = true
+              return nil
+            }
+            answers.append(SecretBytes(Array(line.utf8)))
+          } else {
+            guard let secret = try asked.secret(text) else {
+              gaveUp = true
+              return nil
+            }
+            answers.append(secret)
+          }
+        } catch {
+          problem = error
+          gaveUp = true
+          return nil
+        }
+      }
+      return answers
+    }
+    defer { session.context.answerPrompts = nil }
+    let result = try attempt { [user = plan.user] session -> Step<AttemptResult> in
+      session.handle.tryInteractive(user: user)
+    }
+    if let problem { throw problem }
+    if case .accepted = result { return .accepted }
+    if gaveUp || rounds == 0 && interactiveTries > 1 { return .exhausted }
+    return interactiveTries == 1 ? .perhapsPartial : .again
+  }
+
+  // MARK: Keys
+
+  private func tryKeys() throws(Failure) -> Turn {
+    var remaining: [KeyCandidate]
+    if let candidates { remaining = candidates } else { remaining = try collectKeys() }
+    while !remaining.isEmpty {
+      let candidate = remaining.removeFirst()
+      candidates = remaining
+      if let turn = try tryKey(candidate) { return turn }
+    }
+    candidates = []
+    return .exhausted
+  }
+
+  /// - Returns: nil when the next key may be tried.
+  private func tryKey(_ candidate: KeyCandidate) throws(Failure) -> Turn? {
+    if candidate.type.hasPrefix("ssh-rsa"), !SessionHandle.canUseRSA {
+      unusable.append(
+        "\(candidate.name): RSA keys need libssh2 1.11.1, this program was built with "
+          + "\(SessionHandle.libraryVersion) (make setup, or --client openssh)")
+      return nil
+    }
+    switch candidate.holder {
+    case .caller(let identity):
+      announce(candidate)
+      return try trySigner(blob: identity.blob, identity.sign)
+    case .agent(let key):
+      announce(candidate)
+      guard let path = plan.agentSocket else { return nil }
+      return try trySigner(blob: candidate.blob ?? key) { data, algorithm throws(Failure) in
+        do throws(AgentClient.Problem) {
+          return try AgentClient(path: path).sign(data, with: key, algorithm: algorithm)
+        } catch {
+          if error == .interrupted {
+            throw Failure(.interrupted, what: "interrupted during authentication")
+          }
+          throw Failure(.keyUnusable, what: "sign_and_send_pubkey: signing failed", why: "\(error)")
+        }
+      }
+    case .file(let file, let certificate):
+      return try tryFile(candidate, file, certificate)
+    }
+  }
+
+  private func announce(_ candidate: KeyCandidate) {
+    tried.append(candidate.name)
+    log.debug1("Offering public key: \(candidate.name) \(candidate.summary)")
+  }
+
+  private func trySigner(
+    blob: [UInt8], _ sign: (_ data: [UInt8], _ algorithm: String) throws(Failure) -> [UInt8]
+  ) throws(Failure) -> Turn? {
+    var problem: Failure?
+    var hasSigned = false
+    let result = try attempt { [user = plan.user] session -> Step<AttemptResult> in
+      let step = session.handle.tryKey(blob: blob, user: user)
+      guard case .wouldBlock = step, case .wanted(let data) = session.context.signature else {
+        return step
+      }
+      do throws(Failure) {
+        log.debug1("Server accepts key: \(HostKey.fingerprint(of: blob))")
+        let signature = try sign(data, Self.algorithm(in: data))
+        session.context.signature = .ready(signature)
+        hasSigned = true
+      } catch {
+        session.context.signature = .refused
+        problem = error
+      }
+      return session.handle.tryKey(blob: blob, user: user)
+    }
+    session.context.signature = .none
+    if let problem {
+      if problem.code == .interrupted { throw problem }
+      log.note("\(problem)")
+      unusable.append("\(problem)")
+      return nil
+    }
+    if case .accepted = result { return .accepted }
+    return hasSigned ? .perhapsPartial : nil
+  }
+
+  /// The signature's algorithm in the data to be signed (RFC 4252 §7).
+  static func algorithm(in data: [UInt8]) -> String {
+    var reader = WireReader(data)
+    guard reader.string() != nil, reader.byte() != nil, reader.string() != nil,
+      reader.string() != nil, reader.string() != nil, reader.byte() != nil
+    else { return "" }
+    return reader.text() ?? ""
+  }
+
+  private func tryFile(
+    _ candidate: KeyCandidate, _ file: KeyFile, _ certificate: PublicKeyLine?
+  ) throws(Failure) -> Turn? {
+    guard let privateKey = file.privateKey else { return nil }
+    var passphrase: SecretBytes?
+    if file.isEncrypted {
+      guard !plan.isBatch else {
+        log.debug1("\(file.path) is encrypted and nothing may be asked")
+        unusable.append("\(file.path) is encrypted and nothing may be asked")
+        return nil
+      }
+      // Nobody is asked for the passphrase of a key that the server does not want.
+      if let blob = certificate?.blob ?? file.publicBlob {
+        announce(candidate)
+        guard try serverWants(blob) else { return nil }
+      }
+      guard let found = try askPassphrase(for: file, privateKey) else { return nil }
+      passphrase = found
+    }
+    if tried.last != candidate.name { announce(candidate) }
+    let result: AttemptResult
+    do {
+      result = try attempt { [user = plan.user] session in
+        session.handle.tryKey(
+          privateKey: privateKey, publicKey: certificate?.text, passphrase: passphrase, user: user)
+      }
+    } catch {
+      guard case .libssh2(let code)? = error.cause, Self.localKeyErrors.contains(Int32(code)) else {
+        throw error
+      }
+      let words = "Load key \"\(file.path)\": \(error.why ?? "invalid format")"
+      log.note(words)
+      unusable.append(words)
+      return nil
+    }
+    switch result {
+    case .accepted: return .accepted
+    case .refused: return nil
+    case .refusedAfterSignature: return .perhapsPartial
+    }
+  }
+
+  /// Errors that say something of the key file, not of the connection.
+  private static let localKeyErrors: Set<Int32> = [
+    LIBSSH2_ERROR_FILE, LIBSSH2_ERROR_KEYFILE_AUTH_FAILED, LIBSSH2_ERROR_METHOD_NOT_SUPPORTED,
+    LIBSSH2_ERROR_METHOD_NONE, LIBSSH2_ERROR_INVAL, LIBSSH2_ERROR_ALGO_UNSUPPORTED,
+    LIBSSH2_ERROR_PUBLICKEY_PROTOCOL, LIBSSH2_ERROR_DECRYPT, LIBSSH2_ERROR_PROTO,
+  ]
+
+  /// Asks the server about a key without signing anything.
+  private func serverWants(_ blob: [UInt8]) throws(Failure) -> Bool {
+    var wanted = false
+    _ = try attempt { [user = plan.user] session -> Step<AttemptResult> in
+      let step = session.handle.tryKey(blob: blob, user: user)
+      guard case .wouldBlock = step, case .wanted = session.context.signature else { return step }
+      wanted = true
+      session.context.signature = .refused
+      return session.handle.tryKey(blob: blob, user: user)
+    }
+    session.context.signature = .none
+    return wanted
+  }
+
+  private func askPassphrase(
+    for file: KeyFile, _ privateKey: SecretBytes
+  ) throws(Failure) -> SecretBytes? {
+    for _ in 0..<3 {
+      let question = "Enter passphrase for key '\(printable(file.path, limit: 500))': "
+      guard let passphrase = try prompts.secret(question), !passphrase.isEmpty else { break }
+      if KeyCheck.opens(privateKey, with: passphrase) { return passphrase }
+      log.debug2("bad passphrase given, try again...")
+    }
+    unusable.append("\(file.path): no passphrase that fits")
+    return nil
+  }
+}

@@ -1,0 +1,38 @@
+/// A server's public key.
+package struct HostKey: Sendable, Equatable {
+  /// As it travels: the type's name, then the numbers.
+  package var blob: [UInt8]
+
+  package init(blob: [UInt8]) { self.blob = blob }
+
+  /// `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`, …; empty for bytes that are no key.
+  package var type: String {
+    var reader = WireReader(blob)
+    return reader.text() ?? ""
+  }
+
+  /// The type as ssh says it to people: `ED25519`, `ECDSA`, `RSA`.
+  package var typeName: String { Self.name(ofType: type) }
+
+  package static func name(ofType type: String) -> String {
+    switch type {
+    case "ssh-ed25519": "ED25519"
+    case "ssh-rsa": "RSA"
+    case "ssh-dss": "DSA"
+    case _ where type.hasPrefix("ecdsa-sha2-"): "ECDSA"
+    case _ where type.hasPrefix("sk-ecdsa-"): "ECDSA-SK"
+    case _ where type.hasPrefix("sk-ssh-ed25519"): "ED25519-SK"
+    default: type.isEmpty ? "unknown" : type
+    }
+  }
+
+  /// `SHA256:…` as ssh-keygen prints it.
+  package var fingerprint: String { Self.fingerprint(of: blob) }
+
+  package static func fingerprint(of blob: [UInt8]) -> String {
+    "SHA256:" + Base64.encode(Digest.sha256(blob), padded: false)
+  }
+
+  /// The key as a line of known_hosts or authorized_keys has it.
+  package var text: String { "\(type) \(Base64.encode(blob))" }
+}

@@ -1,0 +1,89 @@
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A local output that never makes the session wait: what it does not take stays here.
+final class OutputSink {
+  /// Above this much unwritten, nothing more is read from the server.
+  static let limit = 256 << 10
+
+  /// The caller's descriptor.
+  let descriptor: Int32
+  /// Our own open file for the same pipe or terminal. The caller's cannot be made non-blocking:
+  /// the flag would reach every process that shares it.
+  private let own: Int32?
+  private let isSocket: Bool
+  private let isFile: Bool
+  private var pending = ByteQueue()
+  /// The reader has gone, or the disk is full: nothing more can be written.
+  private(set) var problem: SystemError?
+
+  init(_ descriptor: Int32) {
+    self.descriptor = descriptor
+    var status = stat()
+    let format = unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
+    isSocket = format == S_IFSOCK
+    isFile = format == S_IFREG
+    #if canImport(Glibc)
+      if format == S_IFIFO || isatty(descriptor) == 1 {
+        let flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        let number = unsafe open("/proc/self/fd/\(descriptor)", flags)
+        own = number >= 0 ? number : nil
+      } else {
+        own = nil
+      }
+    #else
+      own = nil
+    #endif
+  }
+
+  deinit {
+    if let own { close(own) }
+  }
+
+  var pollDescriptor: Int32 { own ?? descriptor }
+  var isIdle: Bool { pending.isEmpty || problem != nil }
+  var isFull: Bool { pending.count >= Self.limit && problem == nil }
+
+  func append(_ bytes: ArraySlice<UInt8>) {
+    if problem == nil { pending.append(bytes) }
+  }
+
+  /// Writes what the descriptor takes now.
+  ///
+  /// - Parameter isReady: poll has said that it takes something; needed where a write could block.
+  func push(isReady: Bool) {
+    while !pending.isEmpty, problem == nil {
+      let mayBlock = own == nil && !isSocket && !isFile
+      if mayBlock, !isReady, !isWritable { return }
+      // A pipe that is ready takes this much without blocking (PIPE_BUF).
+      let limit = mayBlock ? 4096 : 1 << 20
+      let target = pollDescriptor
+      let count = unsafe pending.withBytes(limit: limit) { bytes in
+        unsafe isSocket
+          ? send(target, bytes.baseAddress, bytes.count, sendFlags)
+          : write(target, bytes.baseAddress, bytes.count)
+      }
+      if count >= 0 {
+        pending.drop(count)
+        if mayBlock { return }
+      } else if errno == EINTR {
+        continue
+      } else if errno == EAGAIN || errno == EWOULDBLOCK {
+        return
+      } else {
+        problem = .last
+        pending.removeAll()
+      }
+    }
+  }
+
+  private var isWritable: Bool {
+    var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    return unsafe poll(&ready, 1, 0) == 1
+  }
+}

@@ -1,0 +1,334 @@
+import CLibSSH2
+package import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A connection to an SSH server, from the first byte to the last.
+///
+/// The phases follow one another: ``handshake(_:deadline:)``, the caller's decision about the host
+/// key, ``authenticate(_:prompts:)``, ``run(_:streams:)``, ``disconnect()``. Each is one blocking
+/// call, to be made from a thread that may block; the caller may look around between them.
+///
+/// Sendable in the sense of being handed on: the phases may be called from different threads one
+/// after the other, never at the same time. libssh2 does not care which thread calls it.
+package final class SSHSession: @unchecked Sendable {
+  /// Who is spoken to, for messages.
+  package struct Peer: Sendable {
+    /// The name as the user typed it.
+    package var name: String
+    /// The address connected to.
+    package var address: String
+    package var port: Int
+
+    package init(name: String, address: String, port: Int) {
+      self.name = name
+      self.address = address
+      self.port = port
+    }
+  }
+
+  package let peer: Peer
+  package let log: SSHLog
+  private let socket: FileDescriptor
+  let context: SessionContext
+  var handle: SessionHandle
+  /// The key that the rest of the session must keep.
+  private(set) var acceptedKey: HostKey?
+  /// Bytes received from the socket in all, which is how a silent peer is noticed.
+  private(set) var receivedCount = 0
+  private(set) var sentCount = 0
+  private var scratch = [UInt8](repeating: 0, count: 256 << 10)
+
+  /// Above this much unsent, nothing more is given to libssh2.
+  static let outgoingLimit = 256 << 10
+  /// Unsent bytes are written at this many, not only when everything has been looked after: later
+  /// would make uploads run in lock-step.
+  static let flushThreshold = 128 << 10
+
+  /// Takes over a connected socket.
+  ///
+  /// - Parameter received: what has already been read from it: the server's banner, when the
+  ///   readiness probe waited for that.
+  package init(
+    socket: consuming FileDescriptor, received: [UInt8] = [], peer: Peer, log: SSHLog = SSHLog()
+  ) throws(Failure) {
+    self.peer = peer
+    self.log = log
+    context = SessionContext()
+    context.incoming.append(received)
+    receivedCount = received.count
+    do {
+      handle = try SessionHandle(context: context)
+    } catch {
+      throw Failure(
+        .systemFailed, what: "the SSH library cannot start", why: error.message,
+        cause: .libssh2(error.code))
+    }
+    prepare(socket.number)
+    self.socket = socket
+  }
+
+  /// The descriptor of the connection, for options that a caller sets on it.
+  package var socketNumber: Int32 { socket.number }
+
+  // MARK: Phases
+
+  /// Banner and key exchange.
+  ///
+  /// - Returns: the server's key, which nobody has judged yet. Nothing of the user has been sent.
+  package func handshake(
+    _ algorithms: AlgorithmPreferences = AlgorithmPreferences(),
+    deadline: ContinuousClock.Instant? = nil
+  ) throws(Failure) -> HostKey {
+    log.debug1("Local version string SSH-2.0-libssh2_\(SessionHandle.libraryVersion)")
+    try offer(algorithms)
+    let number = socket.number
+    try drive("key exchange", deadline: deadline) { session in
+      session.handle.handshake(socket: number)
+    }
+    log.debug1("Remote protocol version 2.0, remote software version \(handle.serverBanner)")
+    for (name, method) in [
+      ("kex: algorithm", SessionHandle.Method.keyExchange), ("kex: host key algorithm", .hostKey),
+      ("kex: server->client cipher", .cipherToClient), ("kex: server->client MAC", .macToClient),
+      ("kex: client->server cipher", .cipherToServer), ("kex: client->server MAC", .macToServer),
+    ] {
+      log.debug1("\(name): \(handle.agreed(method) ?? "none")")
+    }
+    guard let blob = handle.hostKeyBlob else {
+      throw Failure(.protocolFailed, what: "\(place) sent no host key")
+    }
+    let key = HostKey(blob: blob)
+    log.debug1("Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint)")
+    acceptedKey = key
+    return key
+  }
+
+  /// The server's own words about its software.
+  package var serverBanner: String { handle.serverBanner }
+
+  /// Ends the session in due form, as far as the peer still listens.
+  package func disconnect() {
+    guard !context.isDead else { return }
+    handle.sayGoodbye()
+    flush()
+    die()
+  }
+
+  // MARK: Moving bytes
+
+  var place: String { "\(peer.address) port \(peer.port)" }
+
+  /// Calls `step` until it is ready, moving bytes between the calls.
+  func drive<Value>(
+    _ stage: String, deadline: ContinuousClock.Instant? = nil,
+    _ step: (SSHSession) -> Step<Value>
+  ) throws(Failure) -> Value {
+    var hasSeenEnd = false
+    while true {
+      switch step(self) {
+      case .ready(let value):
+        flush()
+        try checkHostKey()
+        return value
+      case .failed(let error):
+        flush()
+        throw failure(stage, error)
+      case .wouldBlock:
+        if context.hasEnded, context.incoming.isEmpty {
+          // Only now: told earlier, libssh2 would not hand out what it has already received.
+          context.showsEnd = true
+          if hasSeenEnd {
+            throw failure(stage, LibraryError(code: Int(LIBSSH2_ERROR_SOCKET_RECV), message: ""))
+          }
+          hasSeenEnd = true
+          continue
+        }
+        try wait(stage, until: deadline)
+      }
+    }
+  }
+
+  /// Sends what waits and waits for something to come.
+  func wait(_ stage: String, until deadline: ContinuousClock.Instant?) throws(Failure) {
+    flush()
+    if !context.incoming.isEmpty, context.receiveLimit != nil { return }
+    let signals = Signals.pipe() ?? -1
+    var polls = [
+      pollfd(fd: socket.number, events: pollEvents, revents: 0),
+      pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+    ]
+    var timeout: Int32 = -1
+    if let deadline {
+      let left = deadline - .now
+      guard left > .zero else {
+        die()
+        throw Failure(
+          .connectionLost, what: "Connection timed out during \(stage)",
+          why: "\(place) did not answer in time")
+      }
+      timeout = milliseconds(left)
+    }
+    _ = unsafe poll(&polls, 2, timeout)
+    if polls[1].revents != 0 {
+      for signal in Signals.arrived() where [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains(signal) {
+        die()
+        throw Failure(.interrupted, what: "interrupted during \(stage)")
+      }
+    }
+    if polls[0].revents != 0 {
+      receive()
+      flush()
+    }
+  }
+
+  var pollEvents: Int16 {
+    Int16(context.hasEnded ? 0 : POLLIN) | Int16(context.outgoing.isEmpty ? 0 : POLLOUT)
+  }
+
+  /// Takes from the socket what is there, up to a quarter of a mebibyte.
+  func receive() {
+    guard !context.hasEnded, !context.isDead else { return }
+    while context.incoming.count < scratch.count {
+      let count = unsafe scratch.withUnsafeMutableBytes {
+        unsafe recv(socket.number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+      }
+      if count > 0 {
+        receivedCount += count
+        unsafe scratch.withUnsafeBytes {
+          unsafe context.incoming.append(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+        }
+        if count < 64 << 10 { return }
+      } else if count < 0, errno == EINTR {
+        continue
+      } else if count < 0, errno == EAGAIN || errno == EWOULDBLOCK {
+        return
+      } else {
+        context.hasEnded = true
+        return
+      }
+    }
+  }
+
+  /// Writes to the socket what it takes.
+  func flush() {
+    while !context.outgoing.isEmpty, !context.isDead {
+      let count = unsafe context.outgoing.withBytes {
+        unsafe send(socket.number, $0.baseAddress, $0.count, sendFlags)
+      }
+      if count > 0 {
+        sentCount += count
+        context.outgoing.drop(count)
+      } else if count < 0, errno == EINTR {
+        continue
+      } else {
+        if count < 0, errno != EAGAIN, errno != EWOULDBLOCK {
+          // What the peer sent before it went is still worth reading.
+          context.outgoing.removeAll()
+        }
+        return
+      }
+    }
+  }
+
+  /// From now on nothing is sent or received, and libssh2 lets everything go at once.
+  func die() {
+    context.isDead = true
+    context.outgoing.removeAll()
+  }
+
+  /// A key exchange in the middle of a session may bring another key: that ends it.
+  func checkHostKey() throws(Failure) {
+    guard let acceptedKey, !handle.hasHostKey(acceptedKey.blob) else { return }
+    let shown = handle.hostKeyBlob.map { HostKey(blob: $0).fingerprint } ?? "none"
+    die()
+    throw Failure(
+      .hostKeyChanged, what: "the host key of \(peer.name) changed during the session",
+      why: "a key exchange brought \(shown) in place of \(acceptedKey.fingerprint)",
+      next: "somebody may be between you and the server; connect again and look at its key")
+  }
+
+  /// What a libssh2 error means to the user.
+  func failure(_ stage: String, _ error: LibraryError) -> Failure {
+    let cause = Failure.Cause.libssh2(error.code)
+    if let disconnect = context.disconnect {
+      return Failure(
+        .connectionLost,
+        what: "Received disconnect from \(place):\(disconnect.reason): \(disconnect.text)",
+        cause: cause)
+    }
+    switch Int32(clamping: error.code) {
+    case LIBSSH2_ERROR_SOCKET_RECV, LIBSSH2_ERROR_SOCKET_DISCONNECT, LIBSSH2_ERROR_SOCKET_SEND:
+      return Failure(
+        .connectionLost, what: "Connection closed by \(place)",
+        why: "the connection ended during \(stage)", cause: cause)
+    case LIBSSH2_ERROR_BANNER_RECV:
+      return Failure(
+        .protocolFailed, what: "\(place) does not answer as an SSH server",
+        why: error.message.isEmpty ? nil : error.message, cause: cause)
+    case _ where context.hasEnded && context.incoming.isEmpty:
+      return Failure(
+        .connectionLost, what: "Connection closed by \(place)",
+        why: "the connection ended during \(stage)", cause: cause)
+    default:
+      let words = error.message.isEmpty ? "libssh2 error \(error.code)" : error.message
+      return Failure(
+        .protocolFailed, what: "\(stage) with \(place) failed", why: words, cause: cause)
+    }
+  }
+
+  private func offer(_ algorithms: AlgorithmPreferences) throws(Failure) {
+    for (method, wanted, name) in [
+      (SessionHandle.Method.keyExchange, algorithms.keyExchange, "KexAlgorithms"),
+      (.hostKey, algorithms.hostKeys, "HostKeyAlgorithms"),
+      (.cipherToServer, algorithms.ciphers, "Ciphers"),
+      (.cipherToClient, algorithms.ciphers, "Ciphers"),
+      (.macToServer, algorithms.macs, "MACs"), (.macToClient, algorithms.macs, "MACs"),
+    ] {
+      // The library refuses a list with any name it does not know; ssh passes over them.
+      let known = handle.supported(method)
+      let names = wanted.filter { known.contains($0) }
+      guard !names.isEmpty else {
+        throw Failure(
+          .notBuiltIn, what: "none of the wanted \(name) is known here",
+          why: "libssh2 \(SessionHandle.libraryVersion) knows \(known.joined(separator: ","))",
+          next: "use --client openssh")
+      }
+      do {
+        try handle.prefer(names.joined(separator: ","), for: method)
+      } catch {
+        throw failure("the choice of \(name)", error)
+      }
+    }
+  }
+}
+
+let sendFlags: Int32 = {
+  #if canImport(Glibc)
+    Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+  #else
+    MSG_DONTWAIT
+  #endif
+}()
+
+/// Delays nothing, notices a peer that is gone for hours, and raises no SIGPIPE.
+private func prepare(_ socket: Int32) {
+  var on: Int32 = 1
+  let size = socklen_t(MemoryLayout<Int32>.size)
+  unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
+  unsafe setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, size)
+  #if canImport(Darwin)
+    unsafe setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, size)
+  #endif
+  closeOnExec(socket)
+}
+
+/// A duration for poll, rounded up so that a loop does not spin through the last millisecond.
+func milliseconds(_ duration: Duration) -> Int32 {
+  let (seconds, attoseconds) = duration.components
+  guard seconds < 1_000_000 else { return 1_000_000_000 }
+  return Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1)
+}

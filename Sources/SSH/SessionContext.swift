@@ -1,0 +1,110 @@
+import CLibSSH2
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What libssh2's callbacks see: user-space buffers in place of the socket, and the answers to the
+/// questions of an authentication method.
+///
+/// Sends are never short and never refused. That removes the corruption and the dead-locks that a
+/// half-sent packet causes in every version of libssh2.
+@safe final class SessionContext {
+  /// From the socket, not yet read by libssh2.
+  var incoming = ByteQueue()
+  /// From libssh2, not yet written to the socket.
+  var outgoing = ByteQueue()
+  /// The peer has ended the connection: after `incoming` there is nothing more.
+  var hasEnded = false
+  /// libssh2 may know of the end. Not before all channels have been read: on hearing of it, it
+  /// refuses to hand out what it had already received.
+  var showsEnd = false
+  /// Nothing leads anywhere any more: sends are swallowed, receives fail, so that libssh2 frees
+  /// what it holds at once instead of waiting for a peer that will not answer.
+  var isDead = false
+  /// The server's last words, when it said any.
+  var disconnect: (reason: Int, text: String)?
+  /// Limits one receive, for tests that cut the stream into odd pieces; 0 is a stall.
+  var receiveLimit: (() -> Int)?
+
+  /// The signature that libssh2 waits for; see ``SessionHandle/authenticate(user:blob:)``.
+  var signature = SignatureExchange.none
+  /// Answers a round of keyboard-interactive; nil gives the attempt up.
+  var answerPrompts: ((InteractiveRound) -> [SecretBytes]?)?
+  /// Channels that the server has opened to reach the forwarded agent.
+  var agentChannels: [OpaquePointer] = unsafe []
+
+  /// The two sides of a signature: libssh2 asks in the middle of a call, and is told to try again
+  /// until the answer is there. So nothing ever blocks inside a callback.
+  enum SignatureExchange {
+    case none
+    case wanted([UInt8])
+    case ready([UInt8])
+    case refused
+  }
+}
+
+/// One round of questions of keyboard-interactive, as the server worded them.
+struct InteractiveRound {
+  var name: String
+  var instruction: String
+  var prompts: [(text: String, echo: Bool)]
+}
+
+extension SessionContext {
+  /// The box behind libssh2's `abstract`.
+  @unsafe static func from(_ abstract: UnsafeMutablePointer<UnsafeMutableRawPointer?>?)
+    -> SessionContext?
+  {
+    guard let box = unsafe abstract?.pointee else { return nil }
+    return unsafe Unmanaged<SessionContext>.fromOpaque(box).takeUnretainedValue()
+  }
+
+  @unsafe func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    if isDead { return -Int(ECONNRESET) }
+    if incoming.isEmpty { return showsEnd ? 0 : -Int(EAGAIN) }
+    var length = buffer.count
+    if let receiveLimit {
+      length = min(length, receiveLimit())
+      if length <= 0 { return -Int(EAGAIN) }
+    }
+    return unsafe incoming.take(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<length]))
+  }
+}
+
+let receiveCallback: clibssh2_recv = { _, buffer, length, _, abstract in
+  guard let context = unsafe SessionContext.from(abstract), let buffer = unsafe buffer else {
+    return -Int(ECONNRESET)
+  }
+  return unsafe context.receive(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
+}
+
+let sendCallback: clibssh2_send = { _, buffer, length, _, abstract in
+  guard let context = unsafe SessionContext.from(abstract), let buffer = unsafe buffer else {
+    return -Int(ECONNRESET)
+  }
+  if !context.isDead {
+    unsafe context.outgoing.append(UnsafeRawBufferPointer(start: buffer, count: length))
+  }
+  return length
+}
+
+let disconnectCallback: clibssh2_disconnect = { _, reason, message, length, _, _, abstract in
+  guard let context = unsafe SessionContext.from(abstract) else { return }
+  var text = ""
+  if let message = unsafe message, length > 0 {
+    let bytes = unsafe UnsafeRawBufferPointer(start: message, count: Int(length))
+    text = unsafe printable(String(decoding: bytes, as: UTF8.self), limit: 500)
+  }
+  context.disconnect = (Int(reason), text)
+}
+
+let agentOpenCallback: clibssh2_agent_open = { _, channel, abstract in
+  guard let context = unsafe SessionContext.from(abstract), let channel = unsafe channel else {
+    return
+  }
+  unsafe context.agentChannels.append(channel)
+}

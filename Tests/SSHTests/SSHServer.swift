@@ -1,0 +1,220 @@
+import FoundationEssentials
+import Platform
+
+@testable import SSH
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A real OpenSSH server on loopback, with throw-away keys, run as the current user; gone with its
+/// owner.
+final class SSHServer: Sendable {
+  let folder: String
+  let port: UInt16
+  let process: Int32
+  let user: String
+
+  static let program = (["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"] as [String])
+    .first { unsafe access($0, X_OK) == 0 }
+
+  /// - Parameters:
+  ///   - hostKeys: by ssh-keygen's names.
+  ///   - settings: further lines of sshd_config, before ours (the first value wins).
+  init(hostKeys: [String] = ["ed25519"], settings: [String] = []) throws {
+    guard let program = Self.program else { throw TestProblem("no sshd on this machine") }
+    let folder = try TestFolder.make()
+    self.folder = folder
+    let user = Environment.current().userName
+    self.user = user
+    for kind in hostKeys { try keygen(kind, to: "\(folder)/host_\(kind)") }
+    port = try freePort()
+    let keys = hostKeys.map { "HostKey \(folder)/host_\($0)" }
+    let lines =
+      settings.map { $0.replacing("%FOLDER%", with: folder) } + keys + [
+        "ListenAddress 127.0.0.1:\(port)", "PidFile none", "UsePAM no", "StrictModes no",
+        "AuthorizedKeysFile \(folder)/authorized_keys", "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no", "PermitRootLogin yes", "LogLevel VERBOSE",
+        "AcceptEnv JIT_*", "Subsystem sftp internal-sftp", "PermitUserEnvironment no",
+      ]
+    try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
+    try write("", to: "\(folder)/authorized_keys")
+    // A privileged sshd wants this folder, which a package makes at boot only.
+    if geteuid() == 0 { unsafe mkdir("/run/sshd", 0o755) }
+    let log = FileDescriptor(
+      owning: unsafe open("\(folder)/sshd.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600))
+    let null = FileDescriptor(owning: unsafe open("/dev/null", O_RDWR | O_CLOEXEC))
+    process = try ChildProcess(
+      path: program, arguments: ["-D", "-e", "-f", "\(folder)/sshd_config"],
+      environment: ["PATH": "/usr/bin:/bin"]
+    ).start(input: null.number, output: log.number, error: log.number)
+    try waitUntilListening()
+  }
+
+  deinit {
+    kill(process, SIGTERM)
+    _ = ChildProcess.wait(for: process)
+    TestFolder.remove(folder)
+  }
+
+  var log: String {
+    String(decoding: (try? Files.read("\(folder)/sshd.log")) ?? [], as: UTF8.self)
+  }
+
+  /// Lets the public key beside `key` log in.
+  func authorize(_ key: String, options: String = "") throws {
+    let line = String(decoding: try Files.read(key + ".pub"), as: UTF8.self)
+    try write(
+      String(decoding: try Files.read("\(folder)/authorized_keys"), as: UTF8.self) + options
+        + line, to: "\(folder)/authorized_keys")
+  }
+
+  /// Makes a certificate for the key, signed by the server's own authority (`ca`).
+  func sign(_ key: String) throws {
+    if Files.kind(of: "\(folder)/ca") == nil { try keygen("ed25519", to: "\(folder)/ca") }
+    try runProgram(
+      "ssh-keygen", ["-q", "-s", "\(folder)/ca", "-I", "test", "-n", user, key + ".pub"])
+  }
+
+  /// A new key pair in the server's folder.
+  func makeKey(
+    _ kind: String, _ name: String? = nil, passphrase: String = "", format: String? = nil
+  ) throws -> String {
+    let path = "\(folder)/\(name ?? "id_\(kind)")"
+    try keygen(kind, to: path, passphrase: passphrase, format: format)
+    return path
+  }
+
+  func connect() throws -> FileDescriptor {
+    guard let socket = connectToLoopback(port) else { throw TestProblem("no connection") }
+    return socket
+  }
+
+  func session(log: SSHLog = SSHLog()) throws -> SSHSession {
+    try SSHSession(
+      socket: try connect(),
+      peer: SSHSession.Peer(name: "testhost", address: "127.0.0.1", port: Int(port)), log: log)
+  }
+
+  /// A session that has logged in with the key file.
+  func login(_ key: String, log: SSHLog = SSHLog()) throws -> SSHSession {
+    let session = try session(log: log)
+    _ = try session.handshake(deadline: .now + .seconds(30))
+    try session.authenticate(plan(key), prompts: .impossible)
+    return session
+  }
+
+  func plan(_ keys: String...) -> AuthenticationPlan {
+    AuthenticationPlan(
+      user: user,
+      identities: keys.map { AuthenticationPlan.IdentityFile(path: $0, isExplicit: true) })
+  }
+
+  private func waitUntilListening() throws {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while ContinuousClock.now < deadline {
+      if let socket = connectToLoopback(port) {
+        // The first bytes of the banner: sshd serves, not only listens.
+        var ready = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+        if unsafe poll(&ready, 1, 5000) == 1 { return }
+      }
+      var status: Int32 = 0
+      if unsafe waitpid(process, &status, WNOHANG) == process {
+        throw TestProblem("sshd ended: \(log)")
+      }
+      _ = poll(nil, 0, 20)
+    }
+    throw TestProblem("sshd did not come up: \(log)")
+  }
+}
+
+struct TestProblem: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+enum TestFolder {
+  static func make() throws -> String {
+    var template = Array("/tmp/jitconnect-ssh-XXXXXX".utf8CString)
+    let path = unsafe template.withUnsafeMutableBufferPointer { buffer -> String? in
+      guard let base = buffer.baseAddress, let name = unsafe mkdtemp(base) else { return nil }
+      return unsafe String(cString: name)
+    }
+    guard let path else { throw SystemError.last }
+    return path
+  }
+
+  static func remove(_ path: String) {
+    try? FileManager.default.removeItem(atPath: path)
+  }
+}
+
+func write(_ text: String, to path: String, mode: UInt32 = 0o600) throws {
+  try Files.replace(path, with: Array(text.utf8), mode: mode)
+}
+
+/// Runs a program to its end.
+@discardableResult
+func runProgram(
+  _ name: String, _ arguments: [String], environment: [String: String] = [:]
+) throws -> String {
+  let paths = ["/usr/bin/\(name)", "/bin/\(name)", "/usr/local/bin/\(name)"]
+  guard let path = paths.first(where: { unsafe access($0, X_OK) == 0 }) else {
+    throw TestProblem("no \(name) on this machine")
+  }
+  let output = try ChildProcess(
+    path: path, arguments: arguments,
+    environment: environment.merging(["PATH": "/usr/bin:/bin", "HOME": "/nonexistent"]) { a, _ in a
+    }
+  ).run(timeout: .seconds(60))
+  guard output.ending == .exited(0) else {
+    throw TestProblem(
+      "\(name): \(output.ending) \(String(decoding: output.standardError, as: UTF8.self))")
+  }
+  return String(decoding: output.standardOutput, as: UTF8.self)
+}
+
+func keygen(
+  _ kind: String, to path: String, passphrase: String = "", format: String? = nil
+) throws {
+  try runProgram(
+    "ssh-keygen",
+    ["-q", "-t", kind, "-N", passphrase, "-C", "key \(kind)", "-f", path]
+      + (kind == "rsa" ? ["-b", "2048"] : []) + (format.map { ["-m", $0] } ?? []))
+}
+
+func freePort() throws -> UInt16 {
+  let socket = FileDescriptor(owning: makeSocket(AF_INET, Int32(SOCK_STREAM.rawValue)))
+  var address = loopback(0)
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer -> Int32 in
+    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
+      guard unsafe bind(socket.number, pointer, length) == 0 else { return -1 }
+      return unsafe getsockname(socket.number, pointer, &length)
+    }
+  }
+  guard bound == 0 else { throw SystemError.last }
+  return UInt16(bigEndian: address.sin_port)
+}
+
+func loopback(_ port: UInt16) -> sockaddr_in {
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_port = port.bigEndian
+  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+  return address
+}
+
+func connectToLoopback(_ port: UInt16) -> FileDescriptor? {
+  let socket = FileDescriptor(owning: makeSocket(AF_INET, Int32(SOCK_STREAM.rawValue)))
+  var address = loopback(port)
+  let result = unsafe withUnsafePointer(to: &address) { pointer in
+    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      unsafe connect(socket.number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
+  }
+  guard result == 0 else { return nil }
+  return socket
+}
