@@ -1,0 +1,428 @@
+import Platform
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// An Azure on loopback: sign-in, Resource Manager, Resource Graph, just-in-time policies, and a
+/// gate in front of each machine's port.
+///
+/// Its facts come from public descriptions of Azure's interfaces; what it could not learn there it
+/// decides, and ``Behaviour`` switches.
+package final class Simulator: Sendable {
+  private let world: Mutex<World>
+  private let arm: HTTPServer
+  private let login: HTTPServer
+  private let gatekeeper: GateKeeper
+  private let log = CallLog()
+  private let interceptions = Mutex<[Interception]>([])
+  private let wake: (read: Int32, write: Int32)
+  private let stopped = Mutex(false)
+  private let configuration: SimulatorConfiguration
+
+  private struct Interception {
+    var method: String
+    var path: String
+    var action: @Sendable (Simulator) -> Void
+  }
+
+  /// Takes the ports; ``start()`` answers on them.
+  package init(_ configuration: SimulatorConfiguration = SimulatorConfiguration()) throws {
+    var configuration = configuration
+    arm = try HTTPServer()
+    login = try HTTPServer()
+    wake = try makePipe()
+    let gates = try GateSeeds(&configuration.machines)
+    self.configuration = configuration
+    gatekeeper = try GateKeeper(gates.gates, sockets: gates.sockets)
+    world = Mutex(
+      World(
+        configuration, armURL: "http://127.0.0.1:\(arm.port)/",
+        loginURL: "http://127.0.0.1:\(login.port)/", addresses: gates.addresses))
+  }
+
+  deinit {
+    close(wake.read)
+    close(wake.write)
+  }
+
+  /// Begins to answer.
+  package func start() {
+    let now: @Sendable () -> Instant = { [self] in world.withLock(\.now) }
+    arm.start(now: now) { [self] in answer($0, isLogin: false) }
+    login.start(now: now) { [self] in answer($0, isLogin: true) }
+    gatekeeper.start(
+      decision: { [self] gate, peer in
+        world.withLock { world in
+          _ = world.settle()
+          let source = world.networkAddress(of: peer)
+          return (
+            source, world.reaches(gate.machineKey, port: gate.machinePort, from: source)
+          )
+        }
+      }, observer: { [self] in log.record($0, $1, source: $2) })
+    applyGates()
+    startThread { [self] in
+      while !stopped.withLock({ $0 }) {
+        let wait = world.withLock { world -> Int32 in
+          guard let next = world.settle() else { return -1 }
+          return Int32(clamping: (next - world.now).ticks / 10_000 + 1)
+        }
+        applyGates()
+        if Socket.readable([wake.read], milliseconds: max(wait, -1)).isEmpty { continue }
+        _ = try? readSome(wake.read, limit: 64)
+      }
+    }
+  }
+
+  /// Ends all connections and gives the ports back.
+  package func stop() {
+    stopped.withLock { $0 = true }
+    arm.stop()
+    login.stop()
+    gatekeeper.stop()
+    try? writeAll(wake.write, [0])
+  }
+
+  // Where it is
+
+  /// Resource Manager's URL, without a final slash.
+  package var baseURL: String { "http://127.0.0.1:\(arm.port)" }
+  /// The login server's URL, without a final slash.
+  package var loginURL: String { "http://127.0.0.1:\(login.port)" }
+
+  /// The variables that lead a program here; the first application signs in.
+  package var environment: [String: String] {
+    let application = configuration.identities.first { $0.secret != nil }
+    var variables = [
+      "ARM_CLOUD_METADATA_URL": baseURL + "/metadata/endpoints?api-version=2022-09-01",
+      "JITCONNECT_IP_SERVICES": configuration.addressServices
+        .map { "\(baseURL)/ip/\($0.name)" }.joined(separator: ","),
+    ]
+    variables["AZURE_TENANT_ID"] = application?.tenants.first
+    variables["AZURE_CLIENT_ID"] = application?.name
+    variables["AZURE_CLIENT_SECRET"] = application?.secret
+    return variables
+  }
+
+  /// The port to connect to for a machine's first gate, by its name.
+  package func gatePort(of machine: String) -> UInt16? { gate(of: machine)?.port }
+  /// The public address of a machine's first gate.
+  package func gateAddress(of machine: String) -> String? { gate(of: machine)?.address }
+
+  private func gate(of machine: String) -> GateKeeper.Gate? {
+    gatekeeper.gates.first { $0.machineName.lowercased() == machine.lowercased() }
+  }
+
+  // What happens to it
+
+  /// Changes switches while it runs.
+  package func change(_ body: (inout Behaviour) -> Void) {
+    world.withLock { body(&$0.behaviour) }
+    settle()
+  }
+
+  /// Moves the clock forward; what falls due has happened when it returns.
+  package func advance(by duration: Duration) {
+    world.withLock { $0.ahead += duration }
+    settle()
+  }
+
+  /// Spoils calls that match.
+  package func inject(_ fault: Fault) { world.withLock { $0.faults.append(fault) } }
+  package func clearFaults() { world.withLock { $0.faults = [] } }
+
+  /// Runs `action` once, directly before the next call of this method whose path holds `path`.
+  package func beforeNext(
+    _ method: String, _ path: String, _ action: @escaping @Sendable (Simulator) -> Void
+  ) {
+    interceptions.withLock {
+      $0.append(Interception(method: method, path: path.lowercased(), action: action))
+    }
+  }
+
+  /// Lets an address service answer otherwise.
+  package func answerAddress(_ service: String, with answer: SimulatedAddressService.Answer) {
+    world.withLock { $0.addressAnswers[service] = answer }
+  }
+
+  /// Adds a machine, or replaces the one of that id. Gates are only for those it started with.
+  package func add(_ machine: SimulatedMachine) {
+    world.withLock { $0.add(machine) }
+    settle()
+  }
+
+  /// Changes a machine, by its name: its power, its vmId, what Resource Graph knows of it.
+  package func changeMachine(_ name: String, _ body: (inout SimulatedMachine) -> Void) {
+    world.withLock { world in
+      guard let key = world.machinesByName[name.lowercased()]?.first,
+        var machine = world.machines[key]
+      else { return }
+      body(&machine.made)
+      machine.power = machine.made.power
+      if let vmID = machine.made.vmID { machine.vmID = vmID }
+      switch machine.made.publicAddress {
+      case .none: machine.publicAddress = nil
+      case .fixed(let address), .dynamic(let address):
+        if let address { machine.publicAddress = address }
+      }
+      world.machines[key] = machine
+    }
+    settle()
+  }
+
+  /// Deletes a machine; policies keep its entry, as Azure's do.
+  package func removeMachine(_ name: String) {
+    world.withLock { world in
+      for key in world.machinesByName[name.lowercased()] ?? [] { world.removeMachine(key) }
+    }
+    settle()
+  }
+
+  /// Writes a policy, as another person would.
+  package func add(_ policy: SimulatedPolicy) {
+    world.withLock { $0.add(policy) }
+    settle()
+  }
+
+  /// Puts a rule into a network security group, by the group's name.
+  package func add(_ rule: SecurityRule, to group: String) {
+    world.withLock { world in
+      for (key, value) in world.securityGroups where value.name.lowercased() == group.lowercased() {
+        world.securityGroups[key]?.rules.append(rule)
+      }
+    }
+    settle()
+  }
+
+  /// From now on refuses the tokens issued so far with a claims challenge.
+  package func revokeTokens(claims: String, generic: Bool = false) {
+    world.withLock { world in
+      world.revocation = World.Revocation(
+        claims: claims, generic: generic, since: world.nextNumber)
+    }
+  }
+
+  /// A token as the login server would issue it, for the caches of other programs.
+  package func issueToken(
+    to identity: String, tenant: String? = nil,
+    audience: String = "https://management.core.windows.net/", lifetime: Duration? = nil
+  ) -> String? {
+    world.withLock { world in
+      guard let identity = world.identity(named: identity),
+        let tenant = tenant ?? identity.tenants.first
+      else { return nil }
+      return world.issueToken(
+        to: identity, tenant: tenant, audience: audience, lifetime: lifetime)
+    }
+  }
+
+  // What it saw and knows
+
+  package var report: CallReport { log.report }
+  package func resetReport() { log.reset() }
+
+  /// A policy as Azure would show it, by its name and group.
+  package func policy(_ name: String = "default", group: String = "rg-demo") -> JSON? {
+    world.withLock { world in
+      _ = world.settle()
+      return world.policies.values.first {
+        $0.name.lowercased() == name.lowercased() && $0.group.lowercased() == group.lowercased()
+      }?.json()
+    }
+  }
+
+  /// The rules of a network security group, by its name.
+  package func rules(of group: String) -> [SecurityRule] {
+    world.withLock { world in
+      _ = world.settle()
+      return world.securityGroups.values.first { $0.name.lowercased() == group.lowercased() }?.rules
+        ?? []
+    }
+  }
+
+  /// Whether a connection from an address reaches a machine's port now.
+  package func reaches(_ machine: String, port: Int, from source: String) -> Bool {
+    world.withLock { world in
+      _ = world.settle()
+      guard let key = world.machinesByName[machine.lowercased()]?.first else { return false }
+      return world.reaches(key, port: port, from: source)
+    }
+  }
+
+  /// A machine's power state.
+  package func power(of machine: String) -> SimulatedMachine.Power? {
+    world.withLock { world in
+      _ = world.settle()
+      return world.machinesByName[machine.lowercased()]?.first.flatMap { world.machines[$0]?.power }
+    }
+  }
+
+  /// The simulated time.
+  package var now: Instant { world.withLock(\.now) }
+
+  // The machinery
+
+  private func settle() {
+    world.withLock { _ = $0.settle() }
+    applyGates()
+    try? writeAll(wake.write, [0])
+  }
+
+  private func applyGates() {
+    guard !gatekeeper.gates.isEmpty else { return }
+    let open = world.withLock { world in
+      let addresses = world.clientAddresses
+      return gatekeeper.gates.map { gate in
+        world.behaviour.shutGateAccepts
+          || addresses.contains {
+            world.reaches(gate.machineKey, port: gate.machinePort, from: $0)
+          }
+      }
+    }
+    gatekeeper.apply(open) { log.record($0, $1, source: $2) }
+  }
+
+  private func answer(_ request: HTTPServerRequest, isLogin: Bool) -> HTTPServerResponse {
+    let first = request.segments.first?.lowercased()
+    let kind: CallReport.Kind =
+      isLogin
+      ? .login
+      : first == "metadata"
+        ? .metadata
+        : first == "ip"
+          ? .address : request.segments.last?.lowercased() == "resources" ? .graph : .arm
+    let correlationID = world.withLock { Identifiers.guid("correlation \($0.number())") }
+    let ticket = log.begin(kind, request, correlationID: correlationID)
+    intercept(request)
+
+    let (delay, fault) = world.withLock { world in
+      var delay = world.behaviour.delay + (world.behaviour.delays[kind] ?? .zero)
+      if kind == .address, request.segments.count == 2 {
+        let name = request.segments[1]
+        delay += configuration.addressServices.first { $0.name == name }?.delay ?? .zero
+      }
+      return (delay, world.takeFault(kind, request))
+    }
+    if delay > .zero { sleep(delay) }
+
+    var identity: String?
+    var response = HTTPServerResponse(status: 0)
+    if fault?.replacesAnswer != true {
+      response = world.withLock { world in
+        _ = world.settle()
+        switch kind {
+        case .login: return world.login(request)
+        case .metadata: return world.metadata(request)
+        case .address: return world.addressService(request)
+        case .arm, .graph:
+          let result = world.resourceManager(request)
+          identity = result.identity
+          return result.response
+        }
+      }
+      applyGates()
+      try? writeAll(wake.write, [0])
+    }
+    if let fault { response = spoil(response, with: fault) }
+    if kind == .arm || kind == .graph {
+      response = dress(response, request, correlationID: correlationID)
+    }
+    log.complete(
+      ticket, status: response.delivery == .reset ? 0 : response.status, identity: identity)
+    return response
+  }
+
+  private func intercept(_ request: HTTPServerRequest) {
+    let found = interceptions.withLock { list -> Interception? in
+      let index = list.firstIndex {
+        $0.method == request.method && request.rawPath.lowercased().contains($0.path)
+      }
+      return index.map { list.remove(at: $0) }
+    }
+    found?.action(self)
+  }
+
+  private func spoil(_ response: HTTPServerResponse, with fault: Fault) -> HTTPServerResponse {
+    var response = response
+    switch fault.effect {
+    case .error(let status, let code, let message):
+      response = AzureError(status, code, message).response
+    case .answer(let status, let body, let type):
+      response = HTTPServerResponse(status, text: body, type: type)
+    case .page(let status):
+      response = HTTPServerResponse(
+        status,
+        text: "<html><head><title>\(status)</title></head><body><h1>Our services aren't available "
+          + "right now</h1></body></html>\r\n", type: "text/html")
+    case .empty(let status): response = HTTPServerResponse(status: status)
+    case .reset: response.delivery = .reset
+    case .cut(let count): response.delivery = .cut(after: count)
+    case .slow(let duration): sleep(duration)
+    case .challenge(let claims, let generic):
+      response = world.withLock { $0.claimsChallenge(claims, generic: generic) }.response
+    }
+    response.headers += fault.headers
+    return response
+  }
+
+  /// The headers that each answer of Resource Manager has.
+  private func dress(
+    _ response: HTTPServerResponse, _ request: HTTPServerRequest, correlationID: String
+  ) -> HTTPServerResponse {
+    var response = response
+    response.headers += [
+      ("Cache-Control", "no-cache"), ("x-ms-correlation-request-id", correlationID),
+      ("x-ms-routing-request-id", "WESTEUROPE:20260101T000000Z:\(correlationID)"),
+    ]
+    if response.headers.allSatisfy({ $0.name != "x-ms-request-id" }) {
+      response.headers.append(("x-ms-request-id", correlationID))
+    }
+    if request.method == "GET" {
+      response.headers.append(("x-ms-ratelimit-remaining-subscription-reads", "249"))
+    }
+    if let clientID = request.header("x-ms-client-request-id") {
+      response.headers.append(("x-ms-client-request-id", clientID))
+    }
+    return response
+  }
+
+  private func sleep(_ duration: Duration) {
+    _ = Socket.readable([], milliseconds: Int32(clamping: duration.ticks / 10_000))
+  }
+}
+
+extension World {
+  /// The first fault that this call meets.
+  mutating func takeFault(_ kind: CallReport.Kind, _ request: HTTPServerRequest) -> Fault? {
+    for index in faults.indices {
+      let fault = faults[index]
+      guard fault.kind.map({ $0 == kind }) ?? true,
+        fault.method.map({ $0 == request.method }) ?? true,
+        fault.path.isEmpty || request.rawPath.lowercased().contains(fault.path.lowercased())
+      else { continue }
+      if fault.after > 0 {
+        faults[index].after -= 1
+        continue
+      }
+      if let times = fault.times {
+        if times <= 1 { faults.remove(at: index) } else { faults[index].times = times - 1 }
+      }
+      return fault
+    }
+    return nil
+  }
+}
+
+extension Fault {
+  /// The call is not carried out at all.
+  var replacesAnswer: Bool {
+    switch effect {
+    case .cut, .slow: false
+    case .error, .answer, .page, .empty, .reset, .challenge: !isCarriedOut
+    }
+  }
+}
