@@ -2,6 +2,7 @@ package import Azure
 package import Identity
 package import Platform
 package import SSHConfig
+import Terminal
 
 /// Azure as this run sees it: one cloud, one identity, and what can be asked of them.
 package struct AzureAccess: Sendable {

@@ -1,5 +1,6 @@
 import Azure
 import Platform
+import SSHConfig
 import Terminal
 
 extension Connect {
@@ -21,7 +22,7 @@ extension Connect {
       }
     }
     progress.show("enabling just-in-time access on \(machine.name)")
-    let enabled = try await azure.policies.enable(machine, ports: [rule])
+    let enabled = try await azure.policies.enable(machine, rules: [rule])
     for note in enabled.notes { world.console.warn(note) }
     world.console.note(
       "enabled just-in-time access on \(machine.name): port \(port), up to 3 hours, any source")

@@ -1,5 +1,7 @@
 import Azure
+import Identity
 import Platform
+import SSHConfig
 import Terminal
 
 extension Connect {
@@ -14,14 +16,17 @@ extension Connect {
     let exact = matches.machines.filter { $0.name == target.name.name }
     if matches.machines.count == 1 { return first }
     if exact.count == 1 { return exact[0] }
-    let candidates = breakTies(exact.isEmpty ? matches.machines : exact)
+    let candidates = await breakTies(exact.isEmpty ? matches.machines : exact, azure)
     if candidates.count == 1 { return candidates[0] }
     return try await choose(target, among: candidates)
   }
 
   /// az's default group and subscription decide between equals; they never narrow a search.
-  private func breakTies(_ machines: [VirtualMachine]) -> [VirtualMachine] {
-    guard let profile = azureDefaults else { return machines }
+  private func breakTies(
+    _ machines: [VirtualMachine], _ azure: AzureAccess
+  ) async -> [VirtualMachine] {
+    let profile = await AzureCLIProfile.read(in: world.environment, cloud: azure.cloud.name)
+    guard let profile else { return machines }
     var left = machines
     if let subscription = profile.defaultSubscription?.id {
       let narrowed = left.filter { $0.subscriptionID.lowercased() == subscription.lowercased() }
@@ -94,7 +99,7 @@ extension Connect {
     _ machine: inout VirtualMachine, _ azure: AzureAccess, _ progress: Progress
   ) async throws(Failure) {
     guard let state = machine.powerState, state != .running, state != .starting else { return }
-    guard try await maystart(machine, state) else {
+    guard try await mayStart(machine, state) else {
       throw Failure(
         .vmNotRunning, what: "\(machine.name) is not running", why: "its state is \(state)",
         next: "jitconnect --start \(machine.resourceGroup)/\(machine.name)")
@@ -105,7 +110,7 @@ extension Connect {
     machine = try await azure.directory.get(machine.id, known: machine)
   }
 
-  private func maystart(
+  private func mayStart(
     _ machine: VirtualMachine, _ state: PowerState
   ) async throws(Failure) -> Bool {
     switch options.jit.start {

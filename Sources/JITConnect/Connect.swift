@@ -1,6 +1,7 @@
-package import Azure
+import Azure
 import FoundationEssentials
-package import Platform
+import Identity
+import Platform
 import SSH
 package import SSHConfig
 import Terminal
@@ -114,7 +115,7 @@ package struct Connect: Sendable {
       azure, memory, machine, enabled, port: port, publicSource: source)
     machine = try await confirmation.value.get()
     memory.keep(machine, policy: window.policy, for: target)
-    try await ensureRunning(&machine, azure, progress, window)
+    try await ensureRunning(&machine, azure, progress)
 
     // 5. wait until the port really answers
     let connection = try await waitForPort(azure, machine, window, isDesktop, progress)

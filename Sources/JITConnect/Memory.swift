@@ -1,5 +1,5 @@
 package import Azure
-import FoundationEssentials
+package import FoundationEssentials
 package import Platform
 
 /// What earlier runs learnt of machines, so that the next needs no look-up.

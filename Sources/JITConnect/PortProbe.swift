@@ -1,4 +1,5 @@
 package import Platform
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -7,12 +8,22 @@ package import Platform
 #endif
 
 /// A connection that has answered: the session goes on with it.
-package struct AnsweringConnection: ~Copyable {
-  /// Non-blocking.
-  package let socket: FileDescriptor
+package final class AnsweringConnection: Sendable {
+  private let socket: Mutex<FileDescriptor?>
   /// What the server has sent so far.
   package let received: [UInt8]
   package let address: InternetAddress
+
+  init(socket: consuming FileDescriptor, received: [UInt8], address: InternetAddress) {
+    self.socket = Mutex(socket)
+    self.received = received
+    self.address = address
+  }
+
+  /// Gives the socket away, which does not block; nil the second time.
+  package func takeSocket() -> FileDescriptor? {
+    socket.withLock { $0.take() }
+  }
 }
 
 /// How a server shows that it is there.

@@ -64,7 +64,7 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
       let number = try? valueOrSystemError({ socket(AF_INET, datagramType, 0) })
     else { return nil }
     let descriptor = FileDescriptor(owning: number)
-    guard (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
+    guard unsafe (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
     else { return nil }
     var local = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)

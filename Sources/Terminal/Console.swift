@@ -98,6 +98,12 @@ package struct Console: Sendable {
     screen.printLines(text, lineEnd: lineEnd)
   }
 
+  /// A line in ssh's own form, without our name in front: its warnings, its questions' texts.
+  package func remark(_ text: String) {
+    guard !isQuiet else { return }
+    screen.printLines(printableLines(text), lineEnd: lineEnd)
+  }
+
   private func say(_ label: String, _ text: String) {
     guard !isQuiet else { return }
     screen.printLines("\(programName): \(label)\(printableLines(text))", lineEnd: lineEnd)

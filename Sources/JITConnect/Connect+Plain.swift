@@ -1,0 +1,96 @@
+import Platform
+import SSH
+import SSHConfig
+import Terminal
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension Connect {
+  /// Reaches the host as plain ssh would: no call to Azure, ssh's own known_hosts files.
+  func connectPlainly() async throws -> Int32 {
+    let host = options.hostName ?? options.originalHost
+    guard SSHName.isValidHost(host) else {
+      throw Failure(.usage, what: "hostname contains invalid characters")
+    }
+    let family: InternetAddress.Family =
+      switch options.addressFamily {
+      case .any: .any
+      case .inet: .ipv4
+      case .inet6: .ipv6
+      }
+    guard let port = UInt16(exactly: options.port) else {
+      throw Failure(.usage, what: "\(options.port) is no port")
+    }
+    let addresses = try await outcomeOfBlocking { () throws(Failure) in
+      try InternetAddress.resolve(host, port: port, family: family)
+    }.get()
+    let connection = try await world.interrupts.during {
+      try await firstAnswer(addresses)
+    }
+    let plan = SessionPlan(
+      world, options, user: options.user ?? world.environment.userName, machine: nil)
+    return try await Blocking.run { try plan.run(over: connection) }.status
+  }
+
+  /// Tries each address in turn, `ConnectionAttempts` times, as ssh does.
+  private func firstAnswer(
+    _ addresses: [InternetAddress]
+  ) async throws(Failure) -> AnsweringConnection {
+    let limit = options.connectTimeout.map { Duration.seconds($0) }
+    var refusal: Failure?
+    for attempt in 0..<max(options.connectionAttempts, 1) {
+      if attempt > 0 { try? await Task.sleep(for: .seconds(1)) }
+      for address in addresses {
+        world.debug("Connecting to \(options.originalHost) [\(address.host)] port \(address.port).")
+        let result = await outcomeOfBlocking { () throws(Failure) in
+          try PlainConnection.open(address, limit: limit)
+        }
+        switch result {
+        case .success(let connection):
+          world.debug("Connection established.")
+          return connection
+        case .failure(let failure):
+          world.console.remark(failure.what)
+          refusal = failure
+        }
+      }
+    }
+    throw refusal ?? Failure(.hostUnreachable, what: "no address to connect to")
+  }
+}
+
+/// One connection attempt without overlap, for hosts whose port does not open by and by.
+enum PlainConnection {
+  static func open(
+    _ address: InternetAddress, limit: Duration?
+  ) throws(Failure) -> AnsweringConnection {
+    func failure(_ error: SystemError) -> Failure {
+      Failure(
+        .hostUnreachable,
+        what: "connect to host \(address.host) port \(address.port): \(error)",
+        cause: .system(error.number))
+    }
+    do throws(SystemError) {
+      let descriptor = FileDescriptor(owning: try address.startConnecting())
+      try waitUntilWritable(descriptor.number, limit: limit)
+      if let error = connectionError(of: descriptor.number) { throw error }
+      return AnsweringConnection(socket: descriptor, received: [], address: address)
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  private static func waitUntilWritable(
+    _ descriptor: Int32, limit: Duration?
+  ) throws(SystemError) {
+    var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    let count = try valueOrSystemError {
+      unsafe poll(&ready, 1, limit.map(\.pollMilliseconds) ?? -1)
+    }
+    if count == 0 { throw SystemError(ETIMEDOUT) }
+  }
+}

@@ -1,0 +1,196 @@
+import Azure
+import Platform
+import SSH
+import SSHConfig
+import Terminal
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension Connect {
+  /// A session with an Azure VM, whose host key is pinned to the machine and not to an address.
+  func session(
+    over connection: AnsweringConnection, with machine: VirtualMachine
+  ) async throws -> Int32 {
+    let plan = SessionPlan(world, options, user: user(on: machine), machine: machine)
+    let ending = try await Blocking.run {
+      try plan.run(over: connection)
+    }
+    return ending.status
+  }
+
+  /// Who logs in: named, else the VM's administrator, else the local user.
+  private func user(on machine: VirtualMachine) -> String {
+    options.user ?? machine.adminUsername ?? world.environment.userName
+  }
+}
+
+/// One SSH session, from the answering connection to its end. Blocks; runs on its own thread.
+struct SessionPlan: Sendable {
+  let world: World
+  let options: SSHOptions
+  let user: String
+  /// Nil for a host that is no Azure VM.
+  let machine: VirtualMachine?
+
+  init(_ world: World, _ options: SSHOptions, user: String, machine: VirtualMachine?) {
+    self.world = world
+    self.options = options
+    self.user = user
+    self.machine = machine
+  }
+
+  func run(over connection: AnsweringConnection) throws(Failure) -> Ending {
+    guard let socket = connection.takeSocket() else {
+      throw Failure(.connectionLost, what: "the connection is gone")
+    }
+    // Interruptions end the session in its own loop, with the terminal restored.
+    Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
+    Signals.ignore(SIGPIPE)
+    let log = sessionLog
+    let session = try SSHSession(
+      socket: socket, received: connection.received,
+      peer: SSHSession.Peer(
+        name: options.originalHost, address: connection.address.host,
+        port: Int(connection.address.port)), log: log)
+    let trust = HostKeyFiles(world.environment, options, machine).trust(
+      address: connection.address, canAsk: !options.batchMode)
+    var algorithms = try algorithms(trust)
+    algorithms.compression = options.compression
+    let deadline = ContinuousClock.now + (options.connectTimeout.map { .seconds($0) } ?? .seconds(120))
+    let key = try session.handshake(algorithms, deadline: deadline)
+    let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
+    var authentication = authenticationPlan
+    if !isTrusted {
+      authentication.methods.removeAll { $0 != .publicKey }
+    }
+    try session.authenticate(authentication, prompts: prompts)
+    let ending = try session.run(request, streams: streams)
+    session.disconnect()
+    return ending
+  }
+
+  // MARK: What is offered and asked
+
+  private func algorithms(_ trust: HostKeyFiles.Trust) throws(Failure) -> AlgorithmPreferences {
+    var preferences = AlgorithmPreferences()
+    func list(
+      _ setting: SSHAlgorithmList?, _ kind: SSHAlgorithmKind, _ own: [String]
+    ) -> [String] {
+      guard let setting else { return own }
+      return setting.assembled(defaults: own, all: own + SSHAlgorithms.known(kind))
+    }
+    preferences.keyExchange = list(options.kexAlgorithms, .kex, preferences.keyExchange)
+    preferences.ciphers = list(options.ciphers, .cipher, preferences.ciphers)
+    preferences.macs = list(options.macs, .mac, preferences.macs)
+    preferences.hostKeys = list(options.hostKeyAlgorithms, .keySignature, preferences.hostKeys)
+    // libssh2 never checks the signature of a host certificate.
+    preferences.hostKeys.removeAll { $0.contains("-cert-v01@") }
+    if options.hostKeyAlgorithms == nil {
+      preferences.putFirst(keyTypes: trust.known.keyTypes(for: trust.rule.names))
+    }
+    return preferences
+  }
+
+  private var authenticationPlan: AuthenticationPlan {
+    let allowed: [String: Bool] = [
+      "publickey": options.pubkeyAuthentication != .no,
+      "keyboard-interactive": options.kbdInteractiveAuthentication,
+      "password": options.passwordAuthentication,
+    ]
+    let order =
+      options.preferredAuthentications ?? ["publickey", "keyboard-interactive", "password"]
+    let methods = order.filter { allowed[$0] == true }
+      .compactMap { AuthenticationPlan.Method(rawValue: $0) }
+    let agent: String? =
+      switch options.identityAgent {
+      case .none: nil
+      case .environment: world.environment["SSH_AUTH_SOCK"]
+      case .socket(let path): path
+      }
+    return AuthenticationPlan(
+      user: user, methods: methods,
+      identities: options.identityFiles.map {
+        AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
+      },
+      certificates: options.certificateFiles.map(\.path), agentSocket: agent,
+      identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
+      isBatch: options.batchMode)
+  }
+
+  private var prompts: Prompts {
+    let prompt = world.prompt
+    return Prompts(
+      line: { question throws(Failure) in try answer(prompt.line(question)) },
+      secret: { question throws(Failure) in try answer(prompt.secret(question)) })
+  }
+
+  // MARK: What runs
+
+  private var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+
+  private var request: SessionRequest {
+    let program: SessionRequest.Program
+    if let forward = options.stdioForward {
+      program = .forward(host: forward.host, port: forward.port)
+    } else {
+      switch options.sessionType {
+      case .none: program = .none
+      case .subsystem: program = .subsystem(options.remoteCommand ?? "")
+      case .standard:
+        program = options.remoteCommand.map { .command(Array($0.utf8)) } ?? .shell
+      }
+    }
+    var terminal: SessionRequest.Terminal?
+    if options.stdioForward == nil, options.wantsTerminal(stdinIsTerminal: inputIsTerminal) {
+      terminal = SessionRequest.Terminal(
+        name: world.environment["TERM"] ?? "dumb",
+        settings: inputIsTerminal ? TerminalSettings.of(STDIN_FILENO) : nil,
+        size: TerminalSize.of(STDIN_FILENO) ?? TerminalSize(columns: 80, rows: 24))
+    } else if options.lacksTerminal(stdinIsTerminal: inputIsTerminal), program != .shell,
+      options.requestTTY == .yes
+    {
+      world.console.remark("Pseudo-terminal will not be allocated because stdin is not a terminal.")
+    }
+    return SessionRequest(
+      program, terminal: terminal, environment: sentVariables, escape: options.escapeChar,
+      aliveInterval: options.serverAliveInterval > 0
+        ? .seconds(options.serverAliveInterval) : nil,
+      aliveCountMax: options.serverAliveCountMax)
+  }
+
+  private var sentVariables: [(name: String, value: String)] {
+    var sent = options.setEnv.map { (name: $0.name, value: $0.value) }
+    let fixed = Set(sent.map(\.name))
+    for (name, value) in world.environment.variables.sorted(by: { $0.key < $1.key })
+    where !fixed.contains(name) && options.sendEnv.contains(where: { SSHPattern.matches(name, $0) })
+    {
+      sent.append((name: name, value: value))
+    }
+    return sent
+  }
+
+  private var streams: SessionStreams {
+    SessionStreams(
+      input: options.stdinNull ? nil : STDIN_FILENO, output: STDOUT_FILENO, error: STDERR_FILENO,
+      terminal: inputIsTerminal && !options.stdinNull ? STDIN_FILENO : nil)
+  }
+
+  private var sessionLog: SSHLog {
+    let console = world.console
+    return SSHLog(
+      level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) })
+  }
+}
+
+/// An answer as the session takes it: nil is "not possible", an interruption is thrown.
+private func answer<Value>(_ answer: Prompt.Answer<Value>) throws(Failure) -> Value? {
+  switch answer {
+  case .given(let value): return value
+  case .interrupted: throw Failure(.interrupted, what: "interrupted")
+  case .declined, .notPossible: return nil
+  }
+}

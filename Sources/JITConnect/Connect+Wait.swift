@@ -1,0 +1,145 @@
+import Azure
+import Platform
+import RDP
+import SSHConfig
+import Terminal
+
+extension Connect {
+  /// How long one server may take from the connection to its greeting, unless `ConnectTimeout`
+  /// says otherwise.
+  static let answerTimeout = Duration.seconds(20)
+
+  /// When a window is open by Azure's word and the port still does not answer, that is told.
+  private static let patience = Duration.seconds(30)
+
+  /// Knocks until the port answers, and watches beside it what becomes of the request.
+  func waitForPort(
+    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window, _ isDesktop: Bool,
+    _ progress: Progress
+  ) async throws(Failure) -> AnsweringConnection {
+    let address = try address(of: machine, window.policy.machine(machine.id)).text
+    let port = window.mappedPort ?? window.port
+    let probe = try await probe(address, port: port, isDesktop ? .rdp : .ssh)
+    let limit = Duration.seconds(options.jit.wait)
+    progress.show("waiting for port \(port) of \(machine.name)")
+    world.debug("Connecting to \(machine.name) [\(address)] port \(port).")
+    let watch = Task { [self] in await watchRequest(azure, machine, window) }
+    defer { watch.cancel() }
+    let connection = try await race(probe, until: .now + limit, progress, watch)
+    if let connection { return connection }
+    OwnWindows(world.environment, clock: world.clock).forget(on: machine.id, port: window.port)
+    throw Failure(
+      .windowTimeout,
+      what: "port \(port) of \(machine.name) (\(address)) did not answer within "
+        + elapsedText(limit),
+      why: "the window for \(window.sourceText) is open until "
+        + localTimeText(window.end, now: world.clock.now())
+        + "; the VM may see another address of yours, or nothing listens on the port",
+      next: "jitconnect doctor \(machine.name)")
+  }
+
+  func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe {
+    guard let port = UInt16(exactly: port), port > 0 else {
+      throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
+    }
+    let bindAddress = options.bindAddress
+    let found = await outcomeOfBlocking { () throws(Failure) -> (InternetAddress, InternetAddress?) in
+      let targets = try InternetAddress.resolve(address, port: port, family: .ipv4)
+      let local = try bindAddress.map { text throws(Failure) in
+        try InternetAddress.resolve(text, port: 0, family: .ipv4)[0]
+      }
+      return (targets[0], local)
+    }
+    let (target, local) = try found.get()
+    var probe = PortProbe(target, greeting)
+    probe.local = local
+    probe.answerTimeout = options.connectTimeout.map { .seconds($0) } ?? Self.answerTimeout
+    return probe
+  }
+
+  /// The first of: the port answers, the deadline (nil), the request is refused (thrown).
+  func race(
+    _ probe: PortProbe, until deadline: ContinuousClock.Instant, _ progress: Progress? = nil,
+    _ watch: Task<Failure?, Never>? = nil
+  ) async throws(Failure) -> AnsweringConnection? {
+    let flag = CancellationFlag()
+    let refusal = Refusal()
+    let watching = Task {
+      if let failure = await watch?.value {
+        refusal.set(failure)
+        flag.cancel()
+      }
+    }
+    let ticking = Task {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: .seconds(1))
+        progress?.tick()
+      }
+    }
+    defer {
+      watching.cancel()
+      ticking.cancel()
+    }
+    let result = await withTaskCancellationHandler {
+      await outcomeOfBlocking { () throws(Failure) in
+        try probe.wait(until: deadline, flag: flag)
+      }
+    } onCancel: {
+      flag.cancel()
+    }
+    if let failure = refusal.failure { throw failure }
+    let connection = try result.get()
+    if connection == nil, Task.isCancelled { throw Failure(.interrupted, what: "interrupted") }
+    return connection
+  }
+
+  /// Reads the request every few seconds.
+  ///
+  /// - Returns: why it will not open; nil when it was told to stop looking.
+  private func watchRequest(
+    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window
+  ) async -> Failure? {
+    guard let source = window.sources.first else { return nil }
+    let begun = ContinuousClock.now
+    var hasTold = false
+    while !Task.isCancelled {
+      guard (try? await Task.sleep(for: .seconds(3))) != nil else { return nil }
+      let state: JITPolicy.Window?
+      do throws(Failure) {
+        state = try await azure.policies.requestState(
+          window.policy.id, machine: machine.id, port: window.port, source: source)
+      } catch {
+        // Who may request may not always read; the port itself tells in the end.
+        if error.code == .notPermitted { return nil }
+        continue
+      }
+      guard let state else { continue }
+      if !state.port.status.mayOpen { return refused(machine, window.port, state.port.status) }
+      if state.port.status == .initiated, !hasTold, ContinuousClock.now - begun > Self.patience {
+        hasTold = true
+        world.console.warn(
+          "Azure has let in \(window.sourceText), but port \(window.port) does not answer yet. "
+            + "If the VM sees another address of yours (VPN, proxy), name it with --source; "
+            + "jitconnect doctor \(machine.name) looks at every hop")
+      }
+    }
+    return nil
+  }
+}
+
+/// A blocking step on a thread of its own, with its typed failure as a value.
+func outcomeOfBlocking<Value: Sendable>(
+  _ body: @escaping @Sendable () throws(Failure) -> Value
+) async -> Result<Value, Failure> {
+  do {
+    return try await Blocking.run { () -> Result<Value, Failure> in
+      do throws(Failure) {
+        return .success(try body())
+      } catch {
+        return .failure(error)
+      }
+    }
+  } catch {
+    return .failure(Failure(.systemFailed, what: "\(error)"))
+  }
+}

@@ -1,0 +1,126 @@
+import HTTP
+import JITConnect
+import Platform
+import SSH
+import SSHConfig
+import Terminal
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// `jitconnect [ssh options] [user@]vm [command …]`: stands in the place of ssh.
+struct SSHCommand {
+  let programName: String
+  let environment: Environment
+
+  /// - Returns: the remote command's status, or 255 for any failure of ours.
+  func run(_ arguments: [String]) async -> Int32 {
+    let commandLine: SSHCommandLine
+    do {
+      commandLine = try SSHCommandLine.parse(arguments)
+    } catch {
+      return refuse(error, isQuiet: false)
+    }
+    if let status = answerWithoutHost(commandLine, arguments) { return status }
+
+    let world = SSHConfigWorld.system(environment)
+    let options: SSHOptions
+    do {
+      options = try SSHConfigResolver.resolve(
+        commandLine, in: world,
+        sources: SSHConfigSources(
+          own: environment.configDirectory.map { $0 + "/config" },
+          user: environment.home.map { $0 + "/.ssh/config" }))
+    } catch {
+      return refuse(error, isQuiet: commandLine.has("q"))
+    }
+    if commandLine.printsConfiguration {
+      print(options.printedConfiguration().joined(separator: "\n"))
+      return 0
+    }
+    return await connect(options, commandLine)
+  }
+
+  // MARK: Answers without a connection
+
+  private func answerWithoutHost(_ line: SSHCommandLine, _ arguments: [String]) -> Int32? {
+    if line.asksVersion {
+      // ssh writes its version to standard error.
+      writeError(Version.sshLine)
+      return 0
+    }
+    if line.has(.version) {
+      print(Version.longText)
+      return 0
+    }
+    if line.has(.help) {
+      print(Help.text(programName))
+      return 0
+    }
+    if let query = line.query {
+      guard let names = AlgorithmQuery.answer(query) else {
+        writeError("Unsupported query \"\(printable(query, limit: 100))\"")
+        return ExitStatus.ssh
+      }
+      print(names.joined(separator: "\n"))
+      return 0
+    }
+    guard line.destination != nil else {
+      writeError(programName == "ssh" ? SSHCommandLine.usage(programName) : Help.short(programName))
+      return ExitStatus.ssh
+    }
+    return nil
+  }
+
+  private func refuse(_ error: SSHConfigError, isQuiet: Bool) -> Int32 {
+    for line in error.lines { writeError(printable(line)) }
+    if error.kind == .usage {
+      writeError(
+        programName == "ssh" ? SSHCommandLine.usage(programName) : Help.short(programName))
+    }
+    return ExitStatus.ssh
+  }
+
+  private func writeError(_ text: String) { try? writeAll(STDERR_FILENO, (text + "\n").utf8) }
+
+  // MARK: The connection
+
+  private func connect(_ options: SSHOptions, _ line: SSHCommandLine) async -> Int32 {
+    let log: DebugLog
+    do {
+      log = try DebugLog(file: line.logFile, level: options.verbosity)
+    } catch {
+      writeError("Couldn't open logfile \(printable(line.logFile ?? "")): \(error)")
+      return ExitStatus.ssh
+    }
+    var console = Console.current(
+      environment: environment, programName: programName,
+      isQuiet: options.logLevel <= .fatal)
+    if line.logFile != nil { console = log.console(like: console) }
+    for note in options.notes where note.level == .warning { console.remark(note.text) }
+    for note in options.notes where note.level == .debug { log.write(1, "debug1: \(note.text)") }
+    let world = World(
+      environment: environment, console: console,
+      prompt: options.batchMode ? .forbidden : Prompt(console: console),
+      http: HTTPClient(certificates: CertificateSource(environment)), clock: .system,
+      version: Program.version, writeDebug: { log.write($0, $1) })
+    log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
+    do {
+      return try await Connect(world, options, line).run()
+    } catch let failure as Failure {
+      console.error(failure)
+      if failure.code == .interrupted, let signal = world.interrupts.signal {
+        // As ssh: a shell that runs a loop of commands sees that the user wants out.
+        Signals.restoreDefault(signal)
+        raise(signal)
+      }
+      return ExitStatus.ssh
+    } catch {
+      console.error(Failure(.systemFailed, what: "\(error)"))
+      return ExitStatus.ssh
+    }
+  }
+}
