@@ -47,7 +47,9 @@ package struct RDPClient: Sendable, Equatable {
   /// Whether the client accepts only the certificate it is told to; the others ask the user.
   package var holdsCertificate: Bool { kind == .freeRDP }
 
-  /// The program's arguments, without its own name. Never a password.
+  /// The program's arguments, without its own name.
+  ///
+  /// Never a password.
   ///
   /// - Throws: `setting-invalid` where a file or a word would be taken for an option.
   package func arguments(for session: Session) throws(Failure) -> [String] {

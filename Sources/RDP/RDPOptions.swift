@@ -1,5 +1,6 @@
-/// What the user decides about an RDP session. Everything that is shared with the VM is off until
-/// it is asked for.
+/// What the user decides about an RDP session.
+///
+/// Everything that is shared with the VM is off until it is asked for.
 package struct RDPOptions: Sendable, Equatable {
   /// Where the VM's sound is heard.
   package enum Sound: Int, Sendable {

@@ -1,5 +1,7 @@
 /// The first exchange of an RDP connection, which tells whether the service behind an open port is
-/// ready ([MS-RDPBCGR] 2.2.1.1 and 2.2.1.2). Nothing is opened here: bytes in, bytes out.
+/// ready ([MS-RDPBCGR] 2.2.1.1 and 2.2.1.2).
+///
+/// Nothing is opened here: bytes in, bytes out.
 package struct RDPProbe: Sendable {
   /// What the port answered.
   package enum Outcome: Sendable, Equatable {
@@ -60,8 +62,9 @@ package struct RDPProbe: Sendable {
     }
   }
 
-  /// What is sent: a connection request that offers TLS, CredSSP and its newer form. No cookie: it
-  /// would carry the user's name in clear.
+  /// What is sent: a connection request that offers TLS, CredSSP and its newer form.
+  ///
+  /// No cookie: it would carry the user's name in clear.
   package static let request: [UInt8] = [
     // TPKT: version 3, length 19
     0x03, 0x00, 0x00, 0x13,

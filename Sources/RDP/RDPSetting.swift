@@ -1,7 +1,8 @@
 /// One line of an .rdp file: `name:type:value`.
 package struct RDPSetting: Sendable, Equatable {
-  /// What may stand behind a name. The value is checked against it; nothing is ever escaped,
-  /// because the format has no escape.
+  /// What may stand behind a name.
+  ///
+  /// The value is checked against it; nothing is ever escaped, because the format has no escape.
   enum Value: Sendable, Equatable {
     /// A decimal integer in this range.
     case integer(ClosedRange<Int>)
@@ -48,7 +49,9 @@ struct RDPRefusal: Error, Equatable {
 }
 
 extension RDPSetting {
-  /// Reads `name:type:value`. Only known names, each with its own type and a value that fits.
+  /// Reads `name:type:value`.
+  ///
+  /// Only known names, each with its own type and a value that fits.
   ///
   /// - Parameter anyCase: whether the name may be written in capitals, as people type it.
   init(line: String, anyCase: Bool = false) throws(RDPRefusal) {

@@ -1,5 +1,6 @@
-/// Every setting that may be written, with what it takes. Names and ranges are those of
-/// "Supported RDP properties" and of the clients' own files.
+/// Every setting that may be written, with what it takes.
+///
+/// Names and ranges are those of "Supported RDP properties" and of the clients' own files.
 let rdpSettings: [String: RDPSetting.Value] = [
   // Where to, as whom
   "full address": .address,
@@ -109,6 +110,7 @@ let rdpSettings: [String: RDPSetting.Value] = [
 private let flag = RDPSetting.Value.integer(0...1)
 
 /// A DPAPI blob, FreeRDP's clear text, and tokens: never written, never passed through.
+///
 /// Everything that begins with `password` counts too.
 let secretSettings: Set<String> = [
   "password 51", "password", "gatewaypassword", "gatewayaccesstoken", "clearpassword",

@@ -5,7 +5,9 @@ package import Platform
 /// sample).
 package enum RDPSignature {
   /// The same file with `alternate full address`, `signscope` and `signature` set; an older
-  /// signature is dropped. Nothing may be changed afterwards.
+  /// signature is dropped.
+  ///
+  /// Nothing may be changed afterwards.
   ///
   /// `username` and a few others are outside what a signature covers; see ``scopeNames``.
   ///
@@ -21,7 +23,9 @@ package enum RDPSignature {
     return file
   }
 
-  /// The file as it is signed. Without `alternate full address` anybody could add one, and it wins.
+  /// The file as it is signed.
+  ///
+  /// Without `alternate full address` anybody could add one, and it wins.
   static func prepared(_ file: RDPFile) -> RDPFile {
     var settings = file.settings.filter { !["signscope", "signature"].contains($0.name) }
     if file["alternate full address"] == nil,
@@ -60,9 +64,11 @@ package enum RDPSignature {
     return header.flatMap { word in (0..<4).map { UInt8(word >> (8 * $0) & 0xFF) } } + der
   }
 
-  /// The settings a signature can cover, in the order in which it covers them. Not among them:
-  /// `username`, `screen mode id`, `audiocapturemode`, `redirectlocation`, USB and cameras, and
-  /// the newer `enablerdsaadauth` and `redirectwebauthn`, whose place is not known for sure.
+  /// The settings a signature can cover, in the order in which it covers them.
+  ///
+  /// Not among them: `username`, `screen mode id`, `audiocapturemode`, `redirectlocation`, USB and
+  /// cameras, and the newer `enablerdsaadauth` and `redirectwebauthn`, whose place is not known for
+  /// sure.
   static let scopeNames = [
     "Full Address", "Alternate Full Address", "PCB", "Use Redirection Server Name", "Server Port",
     "Negotiate Security Layer", "EnableCredSspSupport", "DisableConnectionSharing",

@@ -11,7 +11,7 @@ import Testing
 #endif
 
 private let environment = Environment.current()
-private let openssl = ChildProcess.find("openssl", in: environment)
+private let opensslProgram = ChildProcess.find("openssl", in: environment)
 
 /// A folder of its own, with the `openssl` program to look at signatures from outside.
 private final class Workshop {
@@ -24,19 +24,20 @@ private final class Workshop {
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
+  func run(_ arguments: String) throws -> ChildProcess.Output {
+    try ChildProcess(
+      path: #require(opensslProgram), arguments: arguments.split(separator: " ").map(String.init),
+      environment: ["PATH": "/usr/bin:/bin", "HOME": folder], directory: folder
+    ).run(timeout: .seconds(60))
+  }
+
+  /// What it prints; ending with another status than 0 fails the test.
   @discardableResult
-  func openssl(_ arguments: String, expecting status: Int32? = 0) throws -> String {
-    let program = try #require(RDPTests.openssl)
-    var process = ChildProcess(
-      path: program, arguments: arguments.split(separator: " ").map(String.init),
-      environment: ["PATH": "/usr/bin:/bin"], directory: folder)
-    process.environment["HOME"] = folder
-    let output = try process.run(timeout: .seconds(60))
-    if let status {
-      #expect(
-        output.ending == .exited(status),
-        "\(arguments): \(String(decoding: output.standardError, as: UTF8.self))")
-    }
+  func openssl(_ arguments: String) throws -> String {
+    let output = try run(arguments)
+    #expect(
+      output.ending == .exited(0),
+      "\(arguments): \(String(decoding: output.standardError, as: UTF8.self))")
     return String(decoding: output.standardOutput, as: UTF8.self)
   }
 
@@ -59,7 +60,7 @@ private final class Workshop {
   }
 }
 
-@Suite(.enabled(if: openssl != nil, "needs package openssl"))
+@Suite(.enabled(if: opensslProgram != nil, "needs package openssl"))
 struct RDPSignatureTests {
   private let workshop: Workshop
   private let file: RDPFile
@@ -140,14 +141,9 @@ struct RDPSignatureTests {
     #expect(scope.contains("RedirectClipboard") && scope.contains("Alternate Full Address"))
     func verify(_ file: RDPFile, _ scope: [String]) throws -> Bool {
       try workshop.write("canonical", RDPSignature.canonicalBytes(file, scope: scope))
-      let program = try #require(openssl)
-      let process = ChildProcess(
-        path: program,
-        arguments: [
-          "cms", "-verify", "-noverify", "-binary", "-inform", "DER", "-in", "sig.der", "-content",
-          "canonical", "-out", "verified",
-        ], environment: [:], directory: workshop.folder)
-      return try process.run(timeout: .seconds(60)).ending == .exited(0)
+      let output = try workshop.run(
+        "cms -verify -noverify -binary -inform DER -in sig.der -content canonical -out verified")
+      return output.ending == .exited(0)
     }
     #expect(try verify(signed, scope))
     for name in scope {
