@@ -5,17 +5,17 @@
 #endif
 
 /// Where an RDP service is: a host name or a literal address, and a port.
-package struct RDPAddress: Sendable, Equatable {
-  package enum Kind: Sendable {
+struct RDPAddress: Sendable, Equatable {
+  enum Kind: Sendable {
     case name
     case ipv4
     case ipv6
   }
 
   /// Without brackets.
-  package let host: String
-  package let port: Int?
-  package let kind: Kind
+  let host: String
+  let port: Int?
+  let kind: Kind
 
   /// - Throws: where `host` holds anything but a name's letters, digits, `-` and `.`, or is no
   ///   literal address.
@@ -63,7 +63,7 @@ package struct RDPAddress: Sendable, Equatable {
   }
 
   /// As an .rdp file and clients' options take it.
-  package var text: String {
+  var text: String {
     let host = kind == .ipv6 ? "[\(self.host)]" : self.host
     guard let port else { return host }
     return "\(host):\(port)"

@@ -155,6 +155,6 @@ private func refused<Value>(
   do {
     return try body()
   } catch {
-    throw Failure(.settingInvalid, what: what, why: error.reason)
+    throw Failure(.settingInvalid, what: "\(what) is refused", why: "it \(error.reason)")
   }
 }

@@ -9,12 +9,23 @@ package struct RDPOptions: Sendable, Equatable {
     case nowhere = 2
   }
 
+  /// In pixels.
+  package struct Size: Sendable, Equatable {
+    package var width: Int
+    package var height: Int
+
+    package init(width: Int, height: Int) {
+      self.width = width
+      self.height = height
+    }
+  }
+
   package var host: String
   package var port: Int
   /// `name`, `DOMAIN\name`, `name@domain`; nil lets the client ask.
   package var user: String?
   /// A window of that size; nil is the whole screen.
-  package var size: (width: Int, height: Int)?
+  package var size: Size?
   package var allMonitors = false
   package var clipboard = false
   /// `*`, `DynamicDrives`, or drives such as `C:\;E:\;`; nil is none.
@@ -34,15 +45,5 @@ package struct RDPOptions: Sendable, Equatable {
     self.host = host
     self.port = port
     self.user = user
-  }
-
-  package static func == (left: RDPOptions, right: RDPOptions) -> Bool {
-    left.host == right.host && left.port == right.port && left.user == right.user
-      && left.size?.width == right.size?.width && left.size?.height == right.size?.height
-      && left.allMonitors == right.allMonitors && left.clipboard == right.clipboard
-      && left.drives == right.drives && left.sound == right.sound
-      && left.microphone == right.microphone && left.administrative == right.administrative
-      && left.gateway == right.gateway && left.entraSignIn == right.entraSignIn
-      && left.extra == right.extra
   }
 }

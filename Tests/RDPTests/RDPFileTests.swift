@@ -56,7 +56,7 @@ import Testing
     let table: [(change: (inout RDPOptions) -> Void, gone: [String], new: [String])] = [
       ({ $0.user = nil }, ["username:s:azureuser"], []),
       (
-        { $0.size = (1600, 900) }, ["screen mode id:i:2"],
+        { $0.size = .init(width: 1600, height: 900) }, ["screen mode id:i:2"],
         ["screen mode id:i:1", "desktopwidth:i:1600", "desktopheight:i:900"]
       ),
       ({ $0.allMonitors = true }, ["use multimon:i:0"], ["use multimon:i:1"]),
@@ -154,8 +154,8 @@ import Testing
     expectRefusal { $0.drives = "*\nusername:s:x" }
     expectRefusal { $0.gateway = "gw\r/v:evil" }
     expectRefusal { $0.gateway = "" }
-    expectRefusal { $0.size = (100, 100) }
-    expectRefusal { $0.size = (800, 9000) }
+    expectRefusal { $0.size = .init(width: 100, height: 100) }
+    expectRefusal { $0.size = .init(width: 800, height: 9000) }
     expectRefusal { $0.port = 0 }
     expectRefusal { $0.port = 65536 }
   }
