@@ -87,7 +87,9 @@ package struct RDPFile: Sendable, Equatable {
   private mutating func apply(_ extra: [String]) throws(Failure) {
     var seen: Set<String> = []
     for line in extra {
-      let setting = try refused("the RDP setting \(printable(line, limit: 200))") {
+      // Only the name is repeated: the value may be a password.
+      let name = String(line.unicodeScalars.prefix { $0 != ":" })
+      let setting = try refused("the RDP setting \(printable(name, limit: 80))") {
         () throws(RDPRefusal) in
         let setting = try RDPSetting(line: line, anyCase: true)
         if ownSettings.contains(setting.name) {

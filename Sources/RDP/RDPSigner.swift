@@ -121,6 +121,8 @@ package struct RDPSigner: ~Copyable {
         guard let given = passphrase() else {
           throw failed("the certificate cannot be read", "it needs a passphrase")
         }
+        // No growing: that would leave a copy behind.
+        secret.reserveCapacity(given.count + 1)
         unsafe given.withBytes { unsafe secret.append(contentsOf: $0) }
       }
       secret.append(0)

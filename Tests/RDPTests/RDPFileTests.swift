@@ -149,6 +149,16 @@ import Testing
     expectRefusal { $0.extra = [line] }
   }
 
+  @Test(
+    "a password that was given as a setting is not repeated by the error",
+    arguments: ["password:s:hunter2", "hunter:s:hunter2", "gatewayaccesstoken:s:hunter2"])
+  func secretNotRepeated(line: String) {
+    var options = options
+    options.extra = [line]
+    let error = #expect(throws: Failure.self) { try RDPFile(options) }
+    #expect(error.map { "\($0)".contains("hunter2") } == false)
+  }
+
   @Test("other values that could leave their line are refused")
   func othersRefused() {
     expectRefusal { $0.drives = "*\nusername:s:x" }
