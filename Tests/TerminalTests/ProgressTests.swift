@@ -14,6 +14,8 @@ import Testing
       line.drawn(width: 40, programName: "jitconnect") == "jitconnect: waiting for port 22 o… 12 s")
     #expect(
       ProgressLine("x").drawn(width: 80, programName: "ssh") == "ssh: x …")
+    #expect(
+      ProgressLine("x\u{1B}[2J").drawn(width: 80, programName: "ssh") == "ssh: x?[2J …")
     for width in 0...60 {
       #expect(
         displayWidth(line.drawn(width: width, programName: "jitconnect")) <= max(width - 1, 0))
