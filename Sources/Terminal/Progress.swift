@@ -43,7 +43,8 @@ package final class Progress: Sendable {
 
   /// Shows `text` with a running time while `body` works.
   package func during<Value: Sendable>(
-    _ text: String, _ body: @Sendable () async throws -> Value
+    _ text: String, redrawnEvery interval: Duration = .seconds(1),
+    _ body: @Sendable () async throws -> Value
   ) async throws -> Value {
     show(text)
     defer { finish() }
@@ -51,10 +52,8 @@ package final class Progress: Sendable {
       try await withThrowingTaskGroup(of: Value?.self) { group in
         group.addTask { try await body() }
         group.addTask {
-          while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(1))
-            self.tick()
-          }
+          // Cancelling ends the sleep with an error, and the loop without another redraw.
+          while (try? await Task.sleep(for: interval)) != nil { self.tick() }
           return nil
         }
         defer { group.cancelAll() }

@@ -1,3 +1,5 @@
+import Platform
+
 /// A wait as one line: what is waited for, and since when.
 package struct ProgressLine: Sendable, Equatable {
   /// "waiting for port 22 of web1".
@@ -14,7 +16,7 @@ package struct ProgressLine: Sendable, Equatable {
   ///
   /// The time is never cut.
   package func drawn(width: Int, programName: String) -> String {
-    let text = "\(programName): \(text)"
+    let text = "\(programName): \(printable(text))"
     let room = max(width - 1, 0)
     guard elapsed >= .seconds(1) else { return fitted("\(text) …", to: room) }
     let time = elapsedText(elapsed)

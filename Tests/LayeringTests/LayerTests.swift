@@ -112,7 +112,9 @@ private let mayPrint: Set<String> = [
   @Test("no source ends the process on input, is public, or needs Foundation")
   func forbiddenWords() {
     for source in sources {
-      for (number, text) in source.lines {
+      for (number, line) in source.lines {
+        // A case of that name is no modifier.
+        let text = line.replacing(".public", with: "").replacing("`public`", with: "")[...]
         for (word, because) in forbidden where holds(text, word) {
           guard !allowed.contains(where: { $0.path == source.path && $0.word == word }) else {
             continue

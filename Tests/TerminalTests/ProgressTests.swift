@@ -14,6 +14,8 @@ import Testing
       line.drawn(width: 40, programName: "jitconnect") == "jitconnect: waiting for port 22 o… 12 s")
     #expect(
       ProgressLine("x").drawn(width: 80, programName: "ssh") == "ssh: x …")
+    #expect(
+      ProgressLine("x\u{1B}[2J").drawn(width: 80, programName: "ssh") == "ssh: x?[2J …")
     for width in 0...60 {
       #expect(
         displayWidth(line.drawn(width: width, programName: "jitconnect")) <= max(width - 1, 0))
@@ -64,9 +66,11 @@ import Testing
   func during() async throws {
     let recorder = Recorder()
     let progress = Progress(recorder.console(terminal: true))
-    #expect(try await progress.during("looking") { 7 } == 7)
+    #expect(try await progress.during("looking", redrawnEvery: .seconds(3600)) { 7 } == 7)
     await #expect(throws: Failure.self) {
-      try await progress.during("looking") { throw Failure(.declined, what: "no") }
+      try await progress.during("looking", redrawnEvery: .seconds(3600)) {
+        throw Failure(.declined, what: "no")
+      }
     }
     let once = "\rjitconnect: looking …\u{1B}[K\r\u{1B}[K"
     #expect(recorder.text == once + once)

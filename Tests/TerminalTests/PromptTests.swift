@@ -110,6 +110,25 @@ private final class Keyboard: Sendable {
     }
   }
 
+  @Test("a signal that ends the process in the middle of a question restores the terminal")
+  func killed() async throws {
+    let keyboard = try Keyboard()
+    let before = keyboard.settings
+    await #expect(processExitsWith: .signal(SIGTERM)) { [path = keyboard.path as String] in
+      let terminal = FileDescriptor(
+        owning: try valueOrSystemError { unsafe open(path, O_RDWR | O_NOCTTY | O_CLOEXEC) })
+      startThread { _ = Prompt(path: path).secret("Password: ") }
+      var now = termios()
+      repeat {
+        sched_yield()
+        _ = unsafe tcgetattr(terminal.number, &now)
+      } while now.c_lflag & tcflag_t(ECHO) != 0
+      kill(getpid(), SIGTERM)
+      while true { pause() }
+    }
+    #expect(keyboard.settings == before)
+  }
+
   @Test("a question ends when the caller's descriptor wakes it")
   func woken() async throws {
     let keyboard = try Keyboard()
