@@ -152,8 +152,10 @@ struct AzureCLICredential: Credential {
     return true
   }
 
-  /// One POST. The refresh token that comes with the answer is dropped: the old one stays valid,
-  /// and az's files are not ours to write.
+  /// One POST.
+  ///
+  /// The refresh token that comes with the answer is dropped: the old one stays valid, and az's
+  /// files are not ours to write.
   private func redeem(
     _ refresh: SecretBytes, _ request: TokenRequest, _ login: Login
   ) async throws(Failure) -> AccessToken {

@@ -1,8 +1,9 @@
 import FoundationEssentials
 package import Platform
 
-/// The folder in which az keeps its settings and its login. Nothing in it is ever written, locked
-/// or removed by us.
+/// The folder in which az keeps its settings and its login.
+///
+/// Nothing in it is ever written, locked or removed by us.
 package struct AzureCLIFolder: Sendable {
   /// `$AZURE_CONFIG_DIR`, else `~/.azure`.
   package let path: String
@@ -28,10 +29,10 @@ package struct AzureCLIFolder: Sendable {
   /// az's selected cloud; nil is az's default, AzureCloud.
   package var cloudName: String? { setting("cloud", "name") }
 
-  /// `az configure --defaults group=…`
+  /// `az configure --defaults group=…`.
   package var defaultGroup: String? { setting("defaults", "group") }
 
-  /// `az configure --defaults location=…`
+  /// `az configure --defaults location=…`.
   package var defaultLocation: String? { setting("defaults", "location") }
 
   /// Whether az was told to encrypt its token cache; nil where it was told nothing.

@@ -37,9 +37,9 @@ package struct AzureCLIProfile: Sendable, Equatable {
   package var subscriptions: [Subscription]
   /// The one az would use.
   package var defaultSubscription: Subscription?
-  /// `az configure --defaults group=…`
+  /// `az configure --defaults group=…`.
   package var defaultGroup: String?
-  /// `az configure --defaults location=…`
+  /// `az configure --defaults location=…`.
   package var defaultLocation: String?
 
   /// Every tenant signed in to, the default's first, without repetition.

@@ -25,8 +25,9 @@ package struct Cloud: Sendable, Equatable, Codable {
     self.metadataURL = metadataURL
   }
 
-  /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`. An
-  /// audience that ends in a slash gives two, and that is what the service expects.
+  /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`.
+  ///
+  /// An audience that ends in a slash gives two, and that is what the service expects.
   package var tokenScope: String { (audiences.first ?? resourceManager + "/") + "/.default" }
 
   /// Every spelling under which a Resource Manager token may have been asked for, ours first.

@@ -12,8 +12,10 @@ package struct Endpoint: Sendable, Equatable {
   /// Begins with `/` or is empty; never ends with `/`.
   package var path: String
 
-  /// Reads `https://host[:port][/path][/]`. Nil for anything with a user, a query, a fragment, or
-  /// a character that has no business in a base address.
+  /// Reads `https://host[:port][/path][/]`.
+  ///
+  /// Nil for anything with a user, a query, a fragment, or a character that has no business in a
+  /// base address.
   package init?(_ text: String) {
     var rest: Substring
     if let bare = Self.dropping("https://", from: text) {

@@ -78,8 +78,9 @@ package final class TokenStore: Sendable {
     return token
   }
 
-  /// Keeps a token. A store that cannot be written is told once and is no failure: the token is
-  /// good all the same.
+  /// Keeps a token.
+  ///
+  /// A store that cannot be written is told once and is no failure: the token is good all the same.
   package func keep(_ token: AccessToken, for key: Key) async {
     memory.withLock { $0[key] = token }
     await change { entries, now in
@@ -107,8 +108,9 @@ package final class TokenStore: Sendable {
     await change { entries, _ in entries = [] }
   }
 
-  /// Runs `request` while no other process asks for the same token, and keeps what it gives. A
-  /// token that another process stored meanwhile is given instead.
+  /// Runs `request` while no other process asks for the same token, and keeps what it gives.
+  ///
+  /// A token that another process stored meanwhile is given instead.
   ///
   /// - Parameters:
   ///   - isFresh: true where nothing stored may be given (a claims challenge).
