@@ -66,8 +66,7 @@ package struct AzureCLIProfile: Sendable, Equatable {
     in environment: Environment, cloud: String,
     sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
   ) async -> AzureCLIProfile? {
-    guard let folder = AzureCLIFolder(environment) else { return nil }
-    return await read(in: folder, cloud: cloud, sleep: sleep)
+    await read(in: AzureCLIFolder(environment), cloud: cloud, sleep: sleep)
   }
 
   static func read(

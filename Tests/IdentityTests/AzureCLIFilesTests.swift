@@ -5,7 +5,9 @@ import Testing
 
 @testable import Identity
 
-/// An az login used from its files. No test here has an `az` on PATH.
+/// An az login used from its files.
+///
+/// No test here has an `az` on PATH.
 @Suite struct AzureCLIFilesTests {
   @Test(
     "az's access token is used without any call",

@@ -132,7 +132,7 @@ import Testing
     let az = try AzureCLIFixture()
     let path = try az.writeAz("exec sleep 60")
     let fixture = az.fixture(path)
-    let folder = try #require(AzureCLIFolder(fixture.context.environment))
+    let folder = AzureCLIFolder(fixture.context.environment)
     var process = AzureCLIProcess(context: fixture.context, folder: folder)
     process.timeout = .milliseconds(50)
     let login = AzureCLICredential.Login(

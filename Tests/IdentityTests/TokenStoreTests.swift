@@ -6,6 +6,12 @@ import Testing
 
 @testable import Identity
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite struct TokenStoreTests {
   private func token(_ text: String, lasting seconds: Double = 3600) -> AccessToken {
     AccessToken(
@@ -57,7 +63,9 @@ import Testing
   @Test("the file is 0600 in a 0700 folder from the start, whatever the umask")
   func permissions() async throws {
     let folder = try ScratchFolder()
+    let before = umask(0)
     await store(folder).keep(token("abc"), for: key())
+    umask(before)
     let file = Files.kind(of: folder.path + "/state/tokens.json")
     #expect(file?.mode == 0o600)
     #expect(Files.kind(of: folder.path + "/state")?.mode == 0o700)
