@@ -50,7 +50,7 @@ struct AzureCLIProcess: Sendable {
           .programFailed, what: "\(AzureCLICredential.name): az gave no token",
           why: "its output is not readable", next: "az account get-access-token"))
     }
-    guard let expiry = answer.expiry else {
+    guard let expiry = answer.expiry, expiry > context.clock.now() else {
       throw .failed(.tokenWithoutEnd(AzureCLICredential.name))
     }
     return AccessToken(

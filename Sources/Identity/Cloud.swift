@@ -47,7 +47,9 @@ package struct Cloud: Sendable, Equatable, Codable {
   package var environmentAliases: Set<String> {
     guard let login = Endpoint(loginEndpoint) else { return [] }
     if let known = Self.loginAliases.first(where: { $0.contains(login.authority) }) { return known }
-    return [login.authority, login.host]
+    // MSAL names an environment without its port, which tells servers on loopback apart too little
+    // to matter, and real ones too little to be safe.
+    return login.isLoopback ? [login.authority, login.host] : [login.authority]
   }
 
   /// What tells this cloud from any other in the token store: both servers a token is good for.

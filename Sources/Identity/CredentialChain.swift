@@ -97,8 +97,19 @@ package actor CredentialChain: TokenProvider {
     let limited = selection.reason.map { " allowed by \($0)" } ?? ""
     return Failure(
       .signInNeeded, what: "not signed in to Azure: no credential\(limited) is set up",
-      why: reasons.joined(separator: "; "),
-      next: SignInSubject.azureCLILogin(
-        tenant: request.tenant, scope: request.scope, claims: request.claims))
+      why: reasons.joined(separator: "; "), next: nextStep(request))
+  }
+
+  private func nextStep(_ request: TokenRequest) -> String {
+    guard selection.rows.contains(where: { $0.name == AzureCLICredential.name }) else {
+      return "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    }
+    let login = SignInSubject.azureCLILogin(
+      tenant: request.tenant, scope: request.scope, claims: request.claims)
+    let selected = AzureCLIFolder(context.environment).cloudName ?? Cloud.azureCloud.name
+    guard Cloud.builtIn.contains(where: { $0.name == context.cloud.name }),
+      selected.lowercased() != context.cloud.name.lowercased()
+    else { return login }
+    return "az cloud set --name \(context.cloud.name) && \(login)"
   }
 }

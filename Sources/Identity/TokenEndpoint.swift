@@ -87,7 +87,7 @@ struct TokenEndpoint: Sendable {
       response = try await transport.send(request)
     } catch {
       let failure = Failure.noSignInAnswer(
-        error.message, host: login.authority, credential: subject.credential)
+        error, host: login.authority, credential: subject.credential)
       switch error.kind {
       case .connectFailed, .nameNotFound, .interrupted: return .passing(failure, wait: nil)
       default: return .failure(failure)

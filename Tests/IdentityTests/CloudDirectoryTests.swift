@@ -180,19 +180,37 @@ import Testing
     #expect(failure?.why?.contains(words) == true)
   }
 
-  @Test("a real cloud's tokens are never sent to a server that a document invents")
-  func foreignManager() async throws {
-    let audiences = #"["https://management.azure.com"]"#
-    let login = "https://login.windows.net/"
+  @Test(
+    "a real cloud's tokens are never sent to a server that a document invents",
+    arguments: [
+      "https://login.windows.net/", "https://login.microsoftonline.com:443",
+      "https://westus.login.microsoft.com",
+    ],
+    [
+      "https://management.azure.com", "https://MANAGEMENT.core.windows.net:443/",
+      "797f4846-ba00-4fd7-ba43-dac1f8f63013", "api://797f4846-ba00-4fd7-ba43-dac1f8f63013",
+    ])
+  func foreignManager(login: String, audience: String) async throws {
     let failure = await failure {
-      _ = try await resolve(document: entry("AzureCloud", login: login, audiences: audiences))
+      _ = try await resolve(
+        document: entry("AzureCloud", login: login, audiences: "[\"\(audience)\"]"))
     }
     #expect(failure?.code == .cloudUnknown)
-    let regional = try await resolve(
+  }
+
+  @Test(
+    "a regional Resource Manager and an Azure Stack with the public login are fine",
+    arguments: [
+      ("https://westeurope.management.azure.com", "https://management.azure.com/"),
+      ("https://management.stack.example", "https://management.contoso.onmicrosoft.com/guid"),
+    ])
+  func ownManager(manager: String, audience: String) async throws {
+    let cloud = try await resolve(
       document: entry(
-        "AzureCloud", login: login, manager: "https://westeurope.management.azure.com",
-        audiences: audiences))
-    #expect(regional.resourceManager == "https://westeurope.management.azure.com")
+        "X", login: "https://login.windows.net/", manager: manager,
+        audiences: "[\"\(audience)\"]"))
+    #expect(cloud.resourceManager == manager)
+    #expect(cloud.audiences == [audience])
   }
 
   @Test("a document that plain http brings from another machine is not even asked for")
