@@ -65,7 +65,7 @@ struct AzureCLICredential: Credential {
       return SignInSubject(
         kind: .azureCLI, credential: AzureCLICredential.name,
         account: isApplication ? nil : printable(user.name, limit: 100),
-        clientID: isApplication ? printable(user.name, limit: 100) : AzureCLITokenCache.clientID,
+        clientID: isApplication ? user.name : AzureCLITokenCache.clientID,
         tenant: tenant, scope: scope, claims: claims)
     }
   }

@@ -1,4 +1,5 @@
 package import Platform
+import Synchronization
 
 /// The credentials in their order; the first that is set up here gives the tokens.
 ///
@@ -18,6 +19,13 @@ package actor CredentialChain: TokenProvider {
   package init(
     context: CredentialContext, store: TokenStore, identity: String? = nil
   ) throws(Failure) {
+    var context = context
+    let warn = context.warn
+    let told = Mutex<Set<String>>([])
+    // One run asks for several tokens; what is wrong with a file is said once.
+    context.warn = { message in
+      if told.withLock({ $0.insert(message).inserted }) { warn(message) }
+    }
     self.context = context
     self.store = store
     selection = try CredentialSelection(identity: identity, environment: context.environment)

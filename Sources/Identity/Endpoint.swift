@@ -31,7 +31,7 @@ package struct Endpoint: Sendable, Equatable {
     rest = rest.dropFirst(authority.count)
     guard let (host, port) = Self.splitAuthority(authority) else { return nil }
     self.host = host
-    // One server, one spelling: what is compared must not differ by a port that goes without saying.
+    // One server, one spelling: what is compared must not differ by a port that is understood.
     self.port = port == scheme.defaultPort ? nil : port
     while rest.last == "/" { rest.removeLast() }
     guard rest.utf8.allSatisfy({ Self.isPathByte($0) }), !rest.contains("/..") else { return nil }

@@ -76,7 +76,7 @@ extension Failure {
 
 extension SignInSubject {
   fileprivate func filling(_ template: String) -> String {
-    template.replacing("{tenant}", with: tenant).replacing("{app}", with: clientID)
+    template.replacing("{tenant}", with: tenant).replacing("{app}", with: shownClientID)
       .replacing("{account}", with: name)
   }
 

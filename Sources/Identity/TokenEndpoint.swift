@@ -104,10 +104,11 @@ struct TokenEndpoint: Sendable {
     let data = Data(response.body)
     if (200..<300).contains(response.status) {
       guard let answer = try? JSONDecoder().decode(TokenAnswer.self, from: data),
-        TokenAnswer.isToken(answer.accessToken)
+        TokenAnswer.isToken(answer.accessToken),
+        (answer.tokenType ?? "Bearer").lowercased() == "bearer"
       else {
         return .failure(
-          unreadable("the answer holds no token", response, subject, login, requestID))
+          unreadable("the answer holds no bearer token", response, subject, login, requestID))
       }
       return .answer(answer)
     }

@@ -206,7 +206,10 @@ import Testing
     let az = try AzureCLIFixture()
     try az.writeCache(.account(), .access("cached"), mode: 0o644)
     let fixture = az.fixture()
-    #expect(try await fixture.chain().token(for: .arm).secret.exposedText == "cached")
+    let chain = try fixture.chain()
+    #expect(try await chain.token(for: .arm).secret.exposedText == "cached")
+    let other = TokenRequest(scope: "https://management.azure.com/.default")
+    #expect(try await chain.token(for: other).secret.exposedText == "cached")
     #expect(fixture.warnings.all.count == 1)
     #expect(fixture.warnings.all.first?.contains("chmod 600") == true)
   }
