@@ -8,7 +8,9 @@ package struct TokenRequest: Hashable, Sendable {
   package var scope: String
   /// The tenant to ask; nil is the credential's own.
   package var tenant: String?
-  /// A claims challenge's JSON. Its presence forbids an answer from any cache.
+  /// A claims challenge's JSON.
+  ///
+  /// Its presence forbids an answer from any cache.
   package var claims: String?
 
   package init(scope: String, tenant: String? = nil, claims: String? = nil) {

@@ -12,14 +12,15 @@ struct AzureCLICredential: Credential {
   var name: String { Self.name }
 
   static func find(in context: CredentialContext) async -> CredentialState {
-    guard let folder = AzureCLIFolder(context.environment) else {
+    let folder = AzureCLIFolder(context.environment)
+    guard let path = folder.path else {
       return .absent("there is no home folder to look for an az login in")
     }
     guard
       let profile = await AzureCLIProfile.read(
         in: folder, cloud: context.cloud.name, sleep: context.sleep)
     else {
-      return .absent("az is not signed in to \(context.cloud.name) (looked in \(folder.path))")
+      return .absent("az is not signed in to \(context.cloud.name) (looked in \(path))")
     }
     return .ready(AzureCLICredential(folder: folder, profile: profile, context: context))
   }
@@ -29,7 +30,7 @@ struct AzureCLICredential: Credential {
     return StoreIdentity(
       credential: "\(name) "
         + sha256Hex(
-          folder.path, "\(login.user.kind)", login.user.name.lowercased(),
+          folder.path ?? "", "\(login.user.kind)", login.user.name.lowercased(),
           login.user.assignedIdentity ?? ""),
       tenant: login.tenant.lowercased())
   }
@@ -64,7 +65,7 @@ struct AzureCLICredential: Credential {
       return SignInSubject(
         kind: .azureCLI, credential: AzureCLICredential.name,
         account: isApplication ? nil : printable(user.name, limit: 100),
-        clientID: isApplication ? printable(user.name, limit: 100) : AzureCLITokenCache.clientID,
+        clientID: isApplication ? user.name : AzureCLITokenCache.clientID,
         tenant: tenant, scope: scope, claims: claims)
     }
   }
@@ -137,8 +138,8 @@ struct AzureCLICredential: Credential {
 
   /// The cache is used only where this user alone can have written it.
   private func canReadCache() -> Bool {
-    let path = folder.path + "/msal_token_cache.json"
-    if folder.encryptsTokenCache == true { return false }
+    guard let folderPath = folder.path, folder.encryptsTokenCache != true else { return false }
+    let path = folderPath + "/msal_token_cache.json"
     guard let kind = Files.kind(of: path, followingLinks: true), kind.isRegular else {
       return false
     }
@@ -152,8 +153,10 @@ struct AzureCLICredential: Credential {
     return true
   }
 
-  /// One POST. The refresh token that comes with the answer is dropped: the old one stays valid,
-  /// and az's files are not ours to write.
+  /// One POST.
+  ///
+  /// The refresh token that comes with the answer is dropped: the old one stays valid, and az's
+  /// files are not ours to write.
   private func redeem(
     _ refresh: SecretBytes, _ request: TokenRequest, _ login: Login
   ) async throws(Failure) -> AccessToken {

@@ -1,23 +1,21 @@
 import FoundationEssentials
 package import Platform
 
-/// The folder in which az keeps its settings and its login. Nothing in it is ever written, locked
-/// or removed by us.
+/// The folder in which az keeps its settings and its login.
+///
+/// Nothing in it is ever written, locked or removed by us.
 package struct AzureCLIFolder: Sendable {
-  /// `$AZURE_CONFIG_DIR`, else `~/.azure`.
-  package let path: String
+  /// `$AZURE_CONFIG_DIR`, else `~/.azure`; nil where there is no home to look in.
+  package let path: String?
   let config: INIFile
   let clouds: INIFile
   private let environment: Environment
 
-  /// Nil where there is no home to look in.
-  package init?(_ environment: Environment) {
-    guard let path = environment["AZURE_CONFIG_DIR"] ?? environment.home.map({ $0 + "/.azure" })
-    else { return nil }
-    self.path = path
+  package init(_ environment: Environment) {
+    path = environment["AZURE_CONFIG_DIR"] ?? environment.home.map { $0 + "/.azure" }
     self.environment = environment
-    config = Self.readINI(path + "/config")
-    clouds = Self.readINI(path + "/clouds.config")
+    config = Self.readINI("config", in: path)
+    clouds = Self.readINI("clouds.config", in: path)
   }
 
   /// A setting as az reads it: `AZURE_<SECTION>_<OPTION>`, then the file `config`.
@@ -28,10 +26,10 @@ package struct AzureCLIFolder: Sendable {
   /// az's selected cloud; nil is az's default, AzureCloud.
   package var cloudName: String? { setting("cloud", "name") }
 
-  /// `az configure --defaults group=…`
+  /// `az configure --defaults group=…`.
   package var defaultGroup: String? { setting("defaults", "group") }
 
-  /// `az configure --defaults location=…`
+  /// `az configure --defaults location=…`.
   package var defaultLocation: String? { setting("defaults", "location") }
 
   /// Whether az was told to encrypt its token cache; nil where it was told nothing.
@@ -41,8 +39,10 @@ package struct AzureCLIFolder: Sendable {
     }
   }
 
-  private static func readINI(_ path: String) -> INIFile {
-    guard let bytes = try? Files.read(path, limit: 1 << 20) else { return INIFile() }
+  private static func readINI(_ name: String, in path: String?) -> INIFile {
+    guard let path, let bytes = try? Files.read(path + "/" + name, limit: 1 << 20) else {
+      return INIFile()
+    }
     return INIFile(String(decoding: bytes, as: UTF8.self))
   }
 
@@ -53,6 +53,7 @@ package struct AzureCLIFolder: Sendable {
   func readJSON<Value: Decodable>(
     _ name: String, as type: Value.Type, sleep: @Sendable (Duration) async -> Void
   ) async -> Value? {
+    guard let path else { return nil }
     for attempt in 0..<4 {
       if attempt > 0 { await sleep(.milliseconds(100)) }
       guard var bytes = try? Files.read(path + "/" + name) else { return nil }

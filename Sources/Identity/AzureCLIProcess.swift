@@ -50,7 +50,7 @@ struct AzureCLIProcess: Sendable {
           .programFailed, what: "\(AzureCLICredential.name): az gave no token",
           why: "its output is not readable", next: "az account get-access-token"))
     }
-    guard let expiry = answer.expiry else {
+    guard let expiry = answer.expiry, expiry > context.clock.now() else {
       throw .failed(.tokenWithoutEnd(AzureCLICredential.name))
     }
     return AccessToken(
@@ -188,8 +188,9 @@ struct AzureCLIProcess: Sendable {
     return nil
   }
 
-  /// `2026-10-25 02:30:00.000000` in this machine's zone. In the hour that comes twice the earlier
-  /// one: a token thrown away too soon does no harm.
+  /// `2026-10-25 02:30:00.000000` in this machine's zone.
+  ///
+  /// In the hour that comes twice the earlier one: a token thrown away too soon does no harm.
   static func localTime(_ text: String) -> Date? {
     let numbers = text.split { !$0.isASCII || !$0.isNumber }.prefix(6).compactMap { Int32($0) }
     guard numbers.count == 6, (1970...9999).contains(numbers[0]) else { return nil }

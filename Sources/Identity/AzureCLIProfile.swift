@@ -37,9 +37,9 @@ package struct AzureCLIProfile: Sendable, Equatable {
   package var subscriptions: [Subscription]
   /// The one az would use.
   package var defaultSubscription: Subscription?
-  /// `az configure --defaults group=…`
+  /// `az configure --defaults group=…`.
   package var defaultGroup: String?
-  /// `az configure --defaults location=…`
+  /// `az configure --defaults location=…`.
   package var defaultLocation: String?
 
   /// Every tenant signed in to, the default's first, without repetition.
@@ -66,8 +66,7 @@ package struct AzureCLIProfile: Sendable, Equatable {
     in environment: Environment, cloud: String,
     sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
   ) async -> AzureCLIProfile? {
-    guard let folder = AzureCLIFolder(environment) else { return nil }
-    return await read(in: folder, cloud: cloud, sleep: sleep)
+    await read(in: AzureCLIFolder(environment), cloud: cloud, sleep: sleep)
   }
 
   static func read(

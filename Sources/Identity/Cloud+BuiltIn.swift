@@ -41,4 +41,10 @@ extension Cloud {
     ["login.chinacloudapi.cn", "login.partner.microsoftonline.cn"],
     ["login.microsoftonline.us", "login.usgovcloudapi.net"],
   ]
+
+  /// The domains under which the built-in clouds sign in and answer.
+  static let ownDomains = [
+    "microsoftonline.com", "windows.net", "microsoft.com", "azure.com", "microsoftonline.us",
+    "usgovcloudapi.net", "azure.us", "microsoftonline.cn", "chinacloudapi.cn", "azure.cn",
+  ]
 }

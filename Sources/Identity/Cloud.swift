@@ -25,8 +25,9 @@ package struct Cloud: Sendable, Equatable, Codable {
     self.metadataURL = metadataURL
   }
 
-  /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`. An
-  /// audience that ends in a slash gives two, and that is what the service expects.
+  /// The scope of a Resource Manager token: the first audience as spelled, plus `/.default`.
+  ///
+  /// An audience that ends in a slash gives two, and that is what the service expects.
   package var tokenScope: String { (audiences.first ?? resourceManager + "/") + "/.default" }
 
   /// Every spelling under which a Resource Manager token may have been asked for, ours first.
@@ -46,7 +47,9 @@ package struct Cloud: Sendable, Equatable, Codable {
   package var environmentAliases: Set<String> {
     guard let login = Endpoint(loginEndpoint) else { return [] }
     if let known = Self.loginAliases.first(where: { $0.contains(login.authority) }) { return known }
-    return [login.authority, login.host]
+    // MSAL names an environment without its port, which tells servers on loopback apart too little
+    // to matter, and real ones too little to be safe.
+    return login.isLoopback ? [login.authority, login.host] : [login.authority]
   }
 
   /// What tells this cloud from any other in the token store: both servers a token is good for.

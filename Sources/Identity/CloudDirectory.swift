@@ -32,7 +32,7 @@ package struct CloudDirectory: Sendable {
     var cloud: Cloud
     if let url = isURL ? named : environment["ARM_CLOUD_METADATA_URL"] {
       cloud = try await described(
-        at: url, wanted: isURL ? nil : named, preferred: folder?.cloudName)
+        at: url, wanted: isURL ? nil : named, preferred: folder.cloudName)
     } else {
       cloud = try local(named, in: folder)
     }
@@ -44,20 +44,20 @@ package struct CloudDirectory: Sendable {
 
   // MARK: Known without asking
 
-  private func local(_ named: String?, in folder: AzureCLIFolder?) throws(Failure) -> Cloud {
+  private func local(_ named: String?, in folder: AzureCLIFolder) throws(Failure) -> Cloud {
     if named == nil, let host = environment["AZURE_AUTHORITY_HOST"],
       let login = Self.authorityEndpoint(host),
       let cloud = Cloud.builtIn.first(where: { $0.environmentAliases.contains(login.authority) })
     {
       return cloud
     }
-    let name = named ?? folder?.cloudName ?? Cloud.azureCloud.name
+    let name = named ?? folder.cloudName ?? Cloud.azureCloud.name
     if let cloud = Self.localCloud(named: name, in: folder) {
       return try cloud.checked(from: "the cloud \(cloud.name)")
     }
-    let own = folder?.clouds.sections ?? []
+    let own = folder.clouds.sections
     let names =
-      Cloud.builtIn.map(\.name) + own.filter { folder?.clouds[$0, Self.managerKey] != nil }
+      Cloud.builtIn.map(\.name) + own.filter { folder.clouds[$0, Self.managerKey] != nil }
     throw Failure(
       .cloudUnknown, what: "there is no cloud \"\(printable(name, limit: 60))\"",
       why: (named == nil ? "az has selected it; " : "")
@@ -68,10 +68,10 @@ package struct CloudDirectory: Sendable {
   private static let managerKey = "endpoint_resource_manager"
 
   /// A built-in cloud with what az's `clouds.config` lays over it, or one of that file alone.
-  static func localCloud(named name: String, in folder: AzureCLIFolder?) -> Cloud? {
+  static func localCloud(named name: String, in folder: AzureCLIFolder) -> Cloud? {
     let builtIn = Cloud.builtIn.first { $0.name.lowercased() == name.lowercased() }
-    guard let file = folder?.clouds,
-      let section = file.sections.first(where: { $0.lowercased() == name.lowercased() })
+    let file = folder.clouds
+    guard let section = file.sections.first(where: { $0.lowercased() == name.lowercased() })
     else { return builtIn }
     let manager = file[section, managerKey]
     let login = file[section, "endpoint_active_directory"]

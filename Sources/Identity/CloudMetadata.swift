@@ -87,25 +87,48 @@ extension Cloud {
     cloud.loginEndpoint = login.text
     cloud.resourceManager = manager.text
     cloud.portal = portal.flatMap { Endpoint($0)?.text }
-    cloud.audiences = audiences.filter { audience in
-      !audience.isEmpty && audience.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-    }
+    cloud.audiences = audiences.filter(Self.isAudience)
     if cloud.audiences.isEmpty { cloud.audiences = [manager.text + "/"] }
-    // A description that combines a real cloud's login and audience with a server of its own would
-    // have that cloud's tokens sent to the server.
-    for builtIn in Cloud.builtIn {
-      guard Set(builtIn.tokenScopes).isDisjoint(with: cloud.tokenScopes) == false,
-        let own = Endpoint(builtIn.resourceManager),
-        cloud.environmentAliases == builtIn.environmentAliases
-      else { continue }
-      guard manager.host == own.host || manager.host.hasSuffix("." + own.host) else {
-        throw Failure(
-          .cloudUnknown, what: "\(source) is not usable",
-          why: "tokens of \(builtIn.name) must not go to \(manager.authority)",
-          next: "check --cloud and ARM_CLOUD_METADATA_URL")
-      }
+    guard Self.mayReceiveTokens(manager, of: cloud.audiences, from: login) else {
+      throw Failure(
+        .cloudUnknown, what: "\(source) is not usable",
+        why: "tokens that \(login.authority) gives for an Azure cloud must not go to "
+          + manager.authority,
+        next: "check --cloud and ARM_CLOUD_METADATA_URL")
     }
     return cloud
+  }
+
+  /// An audience becomes part of a scope, and of a command that is shown to be typed.
+  private static func isAudience(_ text: String) -> Bool {
+    !text.isEmpty && text.first != "-"
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+          UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "."),
+          UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ":"), UInt8(ascii: "/"):
+          true
+        default: false
+        }
+      }
+  }
+
+  /// A description that combines a real cloud's login and audience with a server of its own would
+  /// have that cloud's tokens sent to the server.
+  ///
+  /// An Azure Stack that signs in with the public cloud has an audience of its own tenant.
+  private static func mayReceiveTokens(
+    _ manager: Endpoint, of audiences: [String], from login: Endpoint
+  ) -> Bool {
+    func isOwn(_ endpoint: Endpoint) -> Bool { Cloud.ownDomains.contains { endpoint.isUnder($0) } }
+    let isKnownManager = Cloud.builtIn.contains { cloud in
+      Endpoint(cloud.resourceManager).map { manager.isUnder($0.host) } ?? false
+    }
+    if isKnownManager || !isOwn(login) { return true }
+    return audiences.allSatisfy { audience in
+      guard let endpoint = Endpoint(audience), endpoint.scheme == .https else { return false }
+      return !isOwn(endpoint)
+    }
   }
 
   private static func safeEndpoint(

@@ -1,4 +1,5 @@
 package import Platform
+import Synchronization
 
 /// The credentials in their order; the first that is set up here gives the tokens.
 ///
@@ -18,6 +19,13 @@ package actor CredentialChain: TokenProvider {
   package init(
     context: CredentialContext, store: TokenStore, identity: String? = nil
   ) throws(Failure) {
+    var context = context
+    let warn = context.warn
+    let told = Mutex<Set<String>>([])
+    // One run asks for several tokens; what is wrong with a file is said once.
+    context.warn = { message in
+      if told.withLock({ $0.insert(message).inserted }) { warn(message) }
+    }
     self.context = context
     self.store = store
     selection = try CredentialSelection(identity: identity, environment: context.environment)
@@ -97,8 +105,19 @@ package actor CredentialChain: TokenProvider {
     let limited = selection.reason.map { " allowed by \($0)" } ?? ""
     return Failure(
       .signInNeeded, what: "not signed in to Azure: no credential\(limited) is set up",
-      why: reasons.joined(separator: "; "),
-      next: SignInSubject.azureCLILogin(
-        tenant: request.tenant, scope: request.scope, claims: request.claims))
+      why: reasons.joined(separator: "; "), next: nextStep(request))
+  }
+
+  private func nextStep(_ request: TokenRequest) -> String {
+    guard selection.rows.contains(where: { $0.name == AzureCLICredential.name }) else {
+      return "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    }
+    let login = SignInSubject.azureCLILogin(
+      tenant: request.tenant, scope: request.scope, claims: request.claims)
+    let selected = AzureCLIFolder(context.environment).cloudName ?? Cloud.azureCloud.name
+    guard Cloud.builtIn.contains(where: { $0.name == context.cloud.name }),
+      selected.lowercased() != context.cloud.name.lowercased()
+    else { return login }
+    return "az cloud set --name \(context.cloud.name) && \(login)"
   }
 }

@@ -14,8 +14,9 @@ enum CredentialGroup: String, Sendable {
   case dev, prod, none
 }
 
-/// Every credential that is known, in the order in which they are tried. A new one is a file of
-/// its own and a line here.
+/// Every credential that is known, in the order in which they are tried.
+///
+/// A new one is a file of its own and a line here.
 let credentialTable: [CredentialRow] = [
   CredentialRow(name: EnvironmentCredential.name, group: .prod) {
     context throws(Failure) in try EnvironmentCredential.find(in: context)

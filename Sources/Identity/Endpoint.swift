@@ -12,8 +12,10 @@ package struct Endpoint: Sendable, Equatable {
   /// Begins with `/` or is empty; never ends with `/`.
   package var path: String
 
-  /// Reads `https://host[:port][/path][/]`. Nil for anything with a user, a query, a fragment, or
-  /// a character that has no business in a base address.
+  /// Reads `https://host[:port][/path][/]`.
+  ///
+  /// Nil for anything with a user, a query, a fragment, or a character that has no business in a
+  /// base address.
   package init?(_ text: String) {
     var rest: Substring
     if let bare = Self.dropping("https://", from: text) {
@@ -29,7 +31,8 @@ package struct Endpoint: Sendable, Equatable {
     rest = rest.dropFirst(authority.count)
     guard let (host, port) = Self.splitAuthority(authority) else { return nil }
     self.host = host
-    self.port = port
+    // One server, one spelling: what is compared must not differ by a port that is understood.
+    self.port = port == scheme.defaultPort ? nil : port
     while rest.last == "/" { rest.removeLast() }
     guard rest.utf8.allSatisfy({ Self.isPathByte($0) }), !rest.contains("/..") else { return nil }
     path = String(rest)
@@ -55,10 +58,13 @@ package struct Endpoint: Sendable, Equatable {
   /// Whether a secret may be sent there: TLS, or a host that is this machine.
   package var isSafe: Bool { scheme == .https || isLoopback }
 
+  /// Whether the host is that domain or a name under it.
+  func isUnder(_ domain: String) -> Bool { host == domain || host.hasSuffix("." + domain) }
+
   /// Whether both are the same server.
   package func isSameServer(as other: Endpoint) -> Bool {
     scheme == other.scheme && host == other.host
-      && (port ?? scheme.defaultPort) == (other.port ?? other.scheme.defaultPort)
+      && port == other.port
   }
 
   private static func dropping(_ prefix: String, from text: String) -> Substring? {
@@ -81,9 +87,10 @@ package struct Endpoint: Sendable, Equatable {
     } else {
       host = text.prefix { $0 != ":" }
       afterHost = text.dropFirst(host.count)
-      guard host.utf8.allSatisfy(isHostByte), host.first != ".", host.first != "-" else {
-        return nil
-      }
+      // A final dot would be another spelling of the same name.
+      guard host.utf8.allSatisfy(isHostByte), host.first != ".", host.first != "-",
+        host.last != "."
+      else { return nil }
     }
     guard !host.isEmpty, host.count <= 253 else { return nil }
     if afterHost.isEmpty { return (host.lowercased(), nil) }

@@ -65,7 +65,7 @@ struct EnvironmentCredential: Credential {
     form.append("grant_type", "client_credentials")
     form.append("client_secret", secret: secret)
     let subject = SignInSubject(
-      kind: .application, credential: name, clientID: printable(clientID, limit: 80),
+      kind: .application, credential: name, clientID: clientID,
       tenant: tenant, scope: request.scope)
     let answer = try await context.tokenEndpoint.answer(
       to: form, subject: subject, scope: request.scope, claims: claims)

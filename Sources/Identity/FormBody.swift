@@ -10,7 +10,9 @@ struct FormBody: Sendable {
 
   mutating func append(_ name: String, secret: SecretBytes) { secrets.append((name, secret)) }
 
-  /// The encoded bytes. They hold the secrets: overwrite them after use.
+  /// The encoded bytes.
+  ///
+  /// They hold the secrets: overwrite them after use.
   func encoded() -> [UInt8] {
     var bytes: [UInt8] = []
     for field in fields {

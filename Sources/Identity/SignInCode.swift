@@ -134,7 +134,7 @@ struct SignInCode: Sendable {
       .credential("compare the certificate's thumbprint with those of application {app}")),
     Self(
       [700024], "the signed assertion is outside its time range",
-      .credential("set this machine's clock")),
+      .step("set this machine's clock")),
     Self(
       [70021, 700211, 700212, 700213],
       "no federated credential of application {app} matches the token's issuer, subject and "

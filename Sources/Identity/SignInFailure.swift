@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HTTP
 import Platform
 
 extension Failure {
@@ -62,17 +63,20 @@ extension Failure {
   }
 
   /// No answer came from the login server.
-  static func noSignInAnswer(_ error: String, host: String, credential: String) -> Failure {
+  static func noSignInAnswer(_ error: HTTPError, host: String, credential: String) -> Failure {
     Failure(
       .networkFailed, what: "\(credential): no answer from \(host)",
-      why: printable(error, limit: 300),
-      next: "check the network and the proxy variables (https_proxy, no_proxy)")
+      why: printable(error.message, limit: 300),
+      next: error.kind == .tlsFailed
+        ? "check the system's certificates and clock; a proxy that opens TLS needs its own there"
+        : "check the network and the proxy variables (https_proxy, no_proxy)",
+      cause: error.curlCode.map { .curl($0) })
   }
 }
 
 extension SignInSubject {
   fileprivate func filling(_ template: String) -> String {
-    template.replacing("{tenant}", with: tenant).replacing("{app}", with: clientID)
+    template.replacing("{tenant}", with: tenant).replacing("{app}", with: shownClientID)
       .replacing("{account}", with: name)
   }
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Platform
 
 /// Who signs in, for messages: nothing in it is secret.
 struct SignInSubject: Sendable {
@@ -14,6 +15,7 @@ struct SignInSubject: Sendable {
   var credential: String
   /// A UPN, where known.
   var account: String?
+  /// As it is sent.
   var clientID: String
   var tenant: String
   var scope: String
@@ -21,7 +23,10 @@ struct SignInSubject: Sendable {
   var claims: String?
 
   /// `ada@example.com`, or the application.
-  var name: String { account ?? "application \(clientID)" }
+  var name: String { account ?? "application \(shownClientID)" }
+
+  /// The client id in a form that a terminal can be given.
+  var shownClientID: String { printable(clientID, limit: 80) }
 
   /// The command that signs this subject in again; nil where none does.
   var signInCommand: String? {

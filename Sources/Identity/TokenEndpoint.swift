@@ -87,7 +87,7 @@ struct TokenEndpoint: Sendable {
       response = try await transport.send(request)
     } catch {
       let failure = Failure.noSignInAnswer(
-        error.message, host: login.authority, credential: subject.credential)
+        error, host: login.authority, credential: subject.credential)
       switch error.kind {
       case .connectFailed, .nameNotFound, .interrupted: return .passing(failure, wait: nil)
       default: return .failure(failure)
@@ -104,10 +104,11 @@ struct TokenEndpoint: Sendable {
     let data = Data(response.body)
     if (200..<300).contains(response.status) {
       guard let answer = try? JSONDecoder().decode(TokenAnswer.self, from: data),
-        TokenAnswer.isToken(answer.accessToken)
+        TokenAnswer.isToken(answer.accessToken),
+        (answer.tokenType ?? "Bearer").lowercased() == "bearer"
       else {
         return .failure(
-          unreadable("the answer holds no token", response, subject, login, requestID))
+          unreadable("the answer holds no bearer token", response, subject, login, requestID))
       }
       return .answer(answer)
     }

@@ -78,8 +78,9 @@ package final class TokenStore: Sendable {
     return token
   }
 
-  /// Keeps a token. A store that cannot be written is told once and is no failure: the token is
-  /// good all the same.
+  /// Keeps a token.
+  ///
+  /// A store that cannot be written is told once and is no failure: the token is good all the same.
   package func keep(_ token: AccessToken, for key: Key) async {
     memory.withLock { $0[key] = token }
     await change { entries, now in
@@ -87,8 +88,8 @@ package final class TokenStore: Sendable {
       entries.append(
         Entry(
           key: key, secret: token.secret.exposedText,
-          expiresOn: Int(clamping: Int64(token.expiresOn.timeIntervalSince1970)),
-          storedAt: Int(clamping: Int64(now.timeIntervalSince1970)), tenant: token.tenant,
+          expiresOn: Self.epoch(token.expiresOn),
+          storedAt: Self.epoch(now), tenant: token.tenant,
           source: token.source, account: token.account))
     }
   }
@@ -107,8 +108,9 @@ package final class TokenStore: Sendable {
     await change { entries, _ in entries = [] }
   }
 
-  /// Runs `request` while no other process asks for the same token, and keeps what it gives. A
-  /// token that another process stored meanwhile is given instead.
+  /// Runs `request` while no other process asks for the same token, and keeps what it gives.
+  ///
+  /// A token that another process stored meanwhile is given instead.
   ///
   /// - Parameters:
   ///   - isFresh: true where nothing stored may be given (a claims challenge).
@@ -120,12 +122,14 @@ package final class TokenStore: Sendable {
   ) async throws(E) -> AccessToken {
     let step = Duration.milliseconds(50)
     var waited = Duration.zero
-    var lock = tryLock(key)
-    while lock == nil, path != nil, waited < patience, !Task.isCancelled {
+    var lock: FileDescriptor? = nil
+    while path != nil {
+      // A folder that cannot be written has no lock to wait for.
+      do { lock = try tryLock(key) } catch { break }
+      if lock != nil || waited >= patience || Task.isCancelled { break }
       await sleep(step)
       waited += step
       if !isFresh, let token = token(for: key) { return token }
-      lock = tryLock(key)
     }
     if !isFresh, let token = token(for: key) { return token }
     let token = try await request()
@@ -134,11 +138,11 @@ package final class TokenStore: Sendable {
     return token
   }
 
-  private func tryLock(_ key: Key) -> FileDescriptor? {
+  private func tryLock(_ key: Key) throws(SystemError) -> FileDescriptor? {
     guard let path else { return nil }
     let name = sha256Hex(key.cloud, key.tenant, key.credential, key.scope).prefix(16)
     let folder = Files.parentDirectory(of: path)
-    return try? Files.tryLock("\(folder)/locks/token-\(name).lock")
+    return try Files.tryLock("\(folder)/locks/token-\(name).lock")
   }
 
   private func isGood(_ token: AccessToken, now: Date) -> Bool {
@@ -184,6 +188,12 @@ package final class TokenStore: Sendable {
     } catch {
       warnOnce("tokens cannot be stored in \(path): \(error)")
     }
+  }
+
+  /// Whole seconds; a date beyond reason is the epoch, so that its token counts as expired.
+  private static func epoch(_ date: Date) -> Int {
+    let seconds = date.timeIntervalSince1970
+    return abs(seconds) < 1e11 ? Int(seconds) : 0
   }
 
   private func warnOnce(_ message: String) {

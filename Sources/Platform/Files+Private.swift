@@ -14,7 +14,9 @@ extension Files {
   }
 
   /// The whole file, if it is a regular file (no link) of `owner` that nobody else may read or
-  /// write. The checks are made on the open file, so it cannot be exchanged in between.
+  /// write.
+  ///
+  /// The checks are made on the open file, so it cannot be exchanged in between.
   package static func readPrivate(
     _ path: String, owner: UInt32, limit: Int = 4 << 20
   ) throws(SystemError) -> PrivateContent {
@@ -47,7 +49,9 @@ extension Files {
   }
 
   /// The lock of exactly this file, made where it is missing, without waiting; nil while another
-  /// process or task holds it. It is let go with the descriptor. The file stays.
+  /// process or task holds it.
+  ///
+  /// It is let go with the descriptor. The file stays.
   package static func tryLock(_ path: String) throws(SystemError) -> FileDescriptor? {
     try makeDirectory(parentDirectory(of: path))
     let number = try valueOrSystemError {

@@ -114,6 +114,7 @@ import Testing
       (200, #"{"token_type":"Bearer","expires_in":3599}"#),
       (200, #"{"access_token":"a\r\nb","expires_in":3599}"#),
       (200, #"{"access_token":"","expires_in":3599}"#),
+      (200, #"{"access_token":"abc","expires_in":3599,"token_type":"pop"}"#),
       (200, #"{"access_token":"abc","expires_in":0}"#),
       (200, #"{"access_token":"abc","expires_in":"soon"}"#),
       (200, #"{"access_token":"abc"}"#), (200, #"{"access_tok"#), (200, "<html>"), (200, ""),

@@ -6,6 +6,12 @@ import Testing
 
 @testable import Identity
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite struct TokenStoreTests {
   private func token(_ text: String, lasting seconds: Double = 3600) -> AccessToken {
     AccessToken(
@@ -57,7 +63,9 @@ import Testing
   @Test("the file is 0600 in a 0700 folder from the start, whatever the umask")
   func permissions() async throws {
     let folder = try ScratchFolder()
+    let before = umask(0)
     await store(folder).keep(token("abc"), for: key())
+    umask(before)
     let file = Files.kind(of: folder.path + "/state/tokens.json")
     #expect(file?.mode == 0o600)
     #expect(Files.kind(of: folder.path + "/state")?.mode == 0o700)
@@ -138,6 +146,19 @@ import Testing
     #expect(store.token(for: key())?.secret.exposedText == "abc")
   }
 
+  @Test("where no lock can be made, nothing is waited for")
+  func noLock() async throws {
+    let folder = try ScratchFolder()
+    try folder.write("state", "a file where the folder should be")
+    let sleeps = Counter()
+    let made = token("made")
+    let token = try await store(folder).refresh(
+      key(), isFresh: false, sleep: { _ in sleeps.add() }
+    ) { () async throws(Failure) -> AccessToken in made }
+    #expect(token.secret.exposedText == "made")
+    #expect(sleeps.count == 0)
+  }
+
   @Test("two stores that ask for the same token at once make one request")
   func oneRefresh() async throws {
     let folder = try ScratchFolder()
@@ -165,6 +186,35 @@ import Testing
     }
     _ = try await (one, two)
     #expect(calls.count == 1)
+  }
+}
+
+extension TokenStoreTests {
+  @Test("of twenty stores on one file one asks and all get its token")
+  func twenty() async throws {
+    let folder = try ScratchFolder()
+    let calls = Counter()
+    let key = TokenStore.Key(cloud: .azureCloud, tenant: tenantA, credential: "c", scope: "s")
+    let texts = try await withThrowingTaskGroup(of: String.self) { group in
+      for number in 0..<20 {
+        group.addTask {
+          let store = TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
+          let token = try await store.refresh(
+            key, isFresh: false, sleep: { _ in try? await Task.sleep(for: .milliseconds(1)) }
+          ) { () async throws(Failure) -> AccessToken in
+            calls.add()
+            for _ in 0..<50 { await Task.yield() }
+            return AccessToken(
+              secret: SecretBytes(Array("from-\(number)".utf8)),
+              expiresOn: testNow.addingTimeInterval(3600), source: "x")
+          }
+          return token.secret.exposedText
+        }
+      }
+      return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+    }
+    #expect(calls.count == 1)
+    #expect(texts.count == 1)
   }
 }
 
