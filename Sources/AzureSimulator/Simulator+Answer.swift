@@ -5,6 +5,7 @@ import Synchronization
 extension Simulator {
   func answer(_ request: HTTPServerRequest, isLogin: Bool) -> HTTPServerResponse {
     let first = request.segments.first?.lowercased()
+    if first == "simulator", !isLogin { return control(request) }
     let kind: CallReport.Kind =
       isLogin
       ? .login

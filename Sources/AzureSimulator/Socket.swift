@@ -177,3 +177,19 @@ enum Socket {
     }
   }
 }
+
+extension Simulator {
+  /// A port of loopback that nobody listens on at the moment.
+  package static func freePort() throws -> UInt16 {
+    let descriptor = FileDescriptor(owning: try Socket.bound(to: "127.0.0.1", port: 0))
+    return Socket.port(of: descriptor.number)
+  }
+
+  /// Whether a server on loopback accepts and sends something within a second.
+  package static func greets(port: UInt16) -> Bool {
+    guard let number = try? Socket.connected(to: "127.0.0.1", port: port) else { return false }
+    let descriptor = FileDescriptor(owning: number)
+    guard !Socket.readable([descriptor.number], milliseconds: 1000).isEmpty else { return false }
+    return (try? readSome(descriptor.number, limit: 1).isEmpty) == false
+  }
+}
