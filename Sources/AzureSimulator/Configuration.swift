@@ -87,7 +87,7 @@ package struct SimulatedIdentity: Sendable {
   package var refreshClientID: String
   package var grants: [Grant]
 
-  /// An application. Its secret needs form encoding on purpose.
+  /// An application; its secret needs form encoding on purpose.
   package init(
     application name: String = "jitconnect", tenants: [String] = [SimulatedTenant().id],
     secret: String = "sim~Secret+&=%20ü", grants: [Grant] = [Grant()]

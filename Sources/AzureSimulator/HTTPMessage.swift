@@ -65,7 +65,7 @@ struct HTTPServerResponse: Sendable {
   ]
 }
 
-/// Undoes percent-encoding; nil where it is malformed or no UTF-8. `+` is a space in forms.
+/// Undoes percent-encoding; nil where it is malformed or no UTF-8.
 func percentDecoded(_ text: some StringProtocol, plusIsSpace: Bool) -> String? {
   var bytes: [UInt8] = []
   var rest = Substring(text).utf8

@@ -29,7 +29,7 @@ package struct Instant: Sendable, Comparable {
   /// Whole seconds since 1970.
   package var seconds: Int64 { ticks / 10_000_000 }
 
-  /// `2022-11-17T11:44:50.5921811Z`
+  /// As Microsoft.Security writes it, `2022-11-17T11:44:50.5921811Z`.
   package var text: String {
     let fields = CalendarFields(seconds: seconds)
     return fields.dateTime + "." + padded(ticks % 10_000_000, 7) + "Z"

@@ -15,7 +15,7 @@ struct Policy: Sendable {
   /// Where a firewall maps a port to, by lower-cased machine id and port.
   var mappedPorts: [String: [Int: Int]] = [:]
 
-  /// The policy as Azure shows it. PUT answers without the requests.
+  /// The policy as Azure shows it; PUT answers without the requests.
   func json(withRequests: Bool = true) -> JSON {
     var properties: JSON = [
       "virtualMachines": .array(entries),

@@ -13,17 +13,17 @@ import Synchronization
 /// Its facts come from public descriptions of Azure's interfaces; what it could not learn there it
 /// decides, and ``Behaviour`` switches.
 package final class Simulator: Sendable {
-  private let world: Mutex<World>
+  let world: Mutex<World>
   private let arm: HTTPServer
   private let login: HTTPServer
   private let gatekeeper: GateKeeper
-  private let log = CallLog()
-  private let interceptions = Mutex<[Interception]>([])
-  private let wake: (read: Int32, write: Int32)
+  let log = CallLog()
+  let interceptions = Mutex<[Interception]>([])
+  let wake: (read: Int32, write: Int32)
   private let stopped = Mutex(false)
-  private let configuration: SimulatorConfiguration
+  let configuration: SimulatorConfiguration
 
-  private struct Interception {
+  struct Interception {
     var method: String
     var path: String
     var action: @Sendable (Simulator) -> Void
@@ -149,7 +149,7 @@ package final class Simulator: Sendable {
     world.withLock { $0.addressAnswers[service] = answer }
   }
 
-  /// Adds a machine, or replaces the one of that id. Gates are only for those it started with.
+  /// Adds a machine, or replaces the one of that id; gates are only for those it started with.
   package func add(_ machine: SimulatedMachine) {
     world.withLock { $0.add(machine) }
     settle()
@@ -203,6 +203,13 @@ package final class Simulator: Sendable {
     world.withLock { world in
       world.revocation = World.Revocation(
         claims: claims, generic: generic, since: world.nextNumber)
+    }
+  }
+
+  /// Lets all tokens issued so far be over.
+  package func expireTokens() {
+    world.withLock { world in
+      for key in world.tokens.keys { world.tokens[key]?.expires = Instant(ticks: 0) }
     }
   }
 
@@ -272,7 +279,7 @@ package final class Simulator: Sendable {
     try? writeAll(wake.write, [0])
   }
 
-  private func applyGates() {
+  func applyGates() {
     guard !gatekeeper.gates.isEmpty else { return }
     let open = world.withLock { world in
       let addresses = world.clientAddresses
@@ -284,145 +291,5 @@ package final class Simulator: Sendable {
       }
     }
     gatekeeper.apply(open) { log.record($0, $1, source: $2) }
-  }
-
-  private func answer(_ request: HTTPServerRequest, isLogin: Bool) -> HTTPServerResponse {
-    let first = request.segments.first?.lowercased()
-    let kind: CallReport.Kind =
-      isLogin
-      ? .login
-      : first == "metadata"
-        ? .metadata
-        : first == "ip"
-          ? .address : request.segments.last?.lowercased() == "resources" ? .graph : .arm
-    let correlationID = world.withLock { Identifiers.guid("correlation \($0.number())") }
-    let ticket = log.begin(kind, request, correlationID: correlationID)
-    intercept(request)
-
-    let (delay, fault) = world.withLock { world in
-      var delay = world.behaviour.delay + (world.behaviour.delays[kind] ?? .zero)
-      if kind == .address, request.segments.count == 2 {
-        let name = request.segments[1]
-        delay += configuration.addressServices.first { $0.name == name }?.delay ?? .zero
-      }
-      return (delay, world.takeFault(kind, request))
-    }
-    if delay > .zero { sleep(delay) }
-
-    var identity: String?
-    var response = HTTPServerResponse(status: 0)
-    if fault?.replacesAnswer != true {
-      response = world.withLock { world in
-        _ = world.settle()
-        switch kind {
-        case .login: return world.login(request)
-        case .metadata: return world.metadata(request)
-        case .address: return world.addressService(request)
-        case .arm, .graph:
-          let result = world.resourceManager(request)
-          identity = result.identity
-          return result.response
-        }
-      }
-      applyGates()
-      try? writeAll(wake.write, [0])
-    }
-    if let fault { response = spoil(response, with: fault) }
-    if kind == .arm || kind == .graph {
-      response = dress(response, request, correlationID: correlationID)
-    }
-    log.complete(
-      ticket, status: response.delivery == .reset ? 0 : response.status, identity: identity)
-    return response
-  }
-
-  private func intercept(_ request: HTTPServerRequest) {
-    let found = interceptions.withLock { list -> Interception? in
-      let index = list.firstIndex {
-        $0.method == request.method && request.rawPath.lowercased().contains($0.path)
-      }
-      return index.map { list.remove(at: $0) }
-    }
-    found?.action(self)
-  }
-
-  private func spoil(_ response: HTTPServerResponse, with fault: Fault) -> HTTPServerResponse {
-    var response = response
-    switch fault.effect {
-    case .error(let status, let code, let message):
-      response = AzureError(status, code, message).response
-    case .answer(let status, let body, let type):
-      response = HTTPServerResponse(status, text: body, type: type)
-    case .page(let status):
-      response = HTTPServerResponse(
-        status,
-        text: "<html><head><title>\(status)</title></head><body><h1>Our services aren't available "
-          + "right now</h1></body></html>\r\n", type: "text/html")
-    case .empty(let status): response = HTTPServerResponse(status: status)
-    case .reset: response.delivery = .reset
-    case .cut(let count): response.delivery = .cut(after: count)
-    case .slow(let duration): sleep(duration)
-    case .challenge(let claims, let generic):
-      response = world.withLock { $0.claimsChallenge(claims, generic: generic) }.response
-    }
-    response.headers += fault.headers
-    return response
-  }
-
-  /// The headers that each answer of Resource Manager has.
-  private func dress(
-    _ response: HTTPServerResponse, _ request: HTTPServerRequest, correlationID: String
-  ) -> HTTPServerResponse {
-    var response = response
-    response.headers += [
-      ("Cache-Control", "no-cache"), ("x-ms-correlation-request-id", correlationID),
-      ("x-ms-routing-request-id", "WESTEUROPE:20260101T000000Z:\(correlationID)"),
-    ]
-    if response.headers.allSatisfy({ $0.name != "x-ms-request-id" }) {
-      response.headers.append(("x-ms-request-id", correlationID))
-    }
-    if request.method == "GET" {
-      response.headers.append(("x-ms-ratelimit-remaining-subscription-reads", "249"))
-    }
-    if let clientID = request.header("x-ms-client-request-id") {
-      response.headers.append(("x-ms-client-request-id", clientID))
-    }
-    return response
-  }
-
-  private func sleep(_ duration: Duration) {
-    _ = Socket.readable([], milliseconds: Int32(clamping: duration.ticks / 10_000))
-  }
-}
-
-extension World {
-  /// The first fault that this call meets.
-  mutating func takeFault(_ kind: CallReport.Kind, _ request: HTTPServerRequest) -> Fault? {
-    for index in faults.indices {
-      let fault = faults[index]
-      guard fault.kind.map({ $0 == kind }) ?? true,
-        fault.method.map({ $0 == request.method }) ?? true,
-        fault.path.isEmpty || request.rawPath.lowercased().contains(fault.path.lowercased())
-      else { continue }
-      if fault.after > 0 {
-        faults[index].after -= 1
-        continue
-      }
-      if let times = fault.times {
-        if times <= 1 { faults.remove(at: index) } else { faults[index].times = times - 1 }
-      }
-      return fault
-    }
-    return nil
-  }
-}
-
-extension Fault {
-  /// The call is not carried out at all.
-  var replacesAnswer: Bool {
-    switch effect {
-    case .cut, .slow: false
-    case .error, .answer, .page, .empty, .reset, .challenge: !isCarriedOut
-    }
   }
 }

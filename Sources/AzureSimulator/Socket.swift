@@ -88,7 +88,7 @@ enum Socket {
       descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
   }
 
-  /// Sends all bytes; false when the other side is gone. Never raises SIGPIPE.
+  /// Sends all bytes, without SIGPIPE; false when the other side is gone.
   @discardableResult
   static func sendAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
     unsafe bytes.withUnsafeBytes { unsafe sendAll(descriptor, $0) }
@@ -111,15 +111,16 @@ enum Socket {
     return true
   }
 
-  /// Waits until one of the descriptors can be read or is closed; those that are. Negative numbers
-  /// are passed over. `milliseconds` -1 waits for ever.
+  /// Waits until one of the descriptors can be read or is closed; those that are.
+  ///
+  /// Negative numbers are passed over. `milliseconds` -1 waits for ever.
   static func readable(_ descriptors: [Int32], milliseconds: Int32 = -1) -> [Int32] {
     var polls = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     guard unsafe poll(&polls, nfds_t(polls.count), milliseconds) > 0 else { return [] }
     return polls.filter { $0.revents != 0 }.map(\.fd)
   }
 
-  /// Copies bytes both ways until both ways have ended. Neither descriptor is closed.
+  /// Copies bytes both ways until both ways have ended; neither descriptor is closed.
   static func relay(_ first: Int32, _ second: Int32) {
     guard let (finished, finish) = try? makePipe() else { return }
     startThread {
@@ -174,5 +175,21 @@ enum Socket {
         unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe call($0, size) }
       }
     }
+  }
+}
+
+extension Simulator {
+  /// A port of loopback that nobody listens on at the moment.
+  package static func freePort() throws -> UInt16 {
+    let descriptor = FileDescriptor(owning: try Socket.bound(to: "127.0.0.1", port: 0))
+    return Socket.port(of: descriptor.number)
+  }
+
+  /// Whether a server on loopback accepts and sends something within a second.
+  package static func greets(port: UInt16) -> Bool {
+    guard let number = try? Socket.connected(to: "127.0.0.1", port: port) else { return false }
+    let descriptor = FileDescriptor(owning: number)
+    guard !Socket.readable([descriptor.number], milliseconds: 1000).isEmpty else { return false }
+    return (try? readSome(descriptor.number, limit: 1).isEmpty) == false
   }
 }

@@ -13,15 +13,19 @@ struct Token: Sendable {
 
 extension World {
   /// Issues a token in the shape of a JWT; it is known by its text, its signature means nothing.
+  ///
+  /// Its life is counted on the machine's clock, which is also the client's: moving the simulated
+  /// clock must end windows, not sign-ins.
   mutating func issueToken(
     to identity: SimulatedIdentity, tenant: String, audience: String, claims: String? = nil,
     lifetime: Duration? = nil
   ) -> String {
     let number = number()
-    let expires = now + (lifetime ?? behaviour.tokenLifetime)
+    let issued = Instant.machineNow()
+    let expires = issued + (lifetime ?? behaviour.tokenLifetime)
     var payload: JSON = [
       "aud": .string(audience), "iss": .string("https://sts.windows.net/\(tenant)/"),
-      "iat": JSON(Int(now.seconds)), "nbf": JSON(Int(now.seconds)),
+      "iat": JSON(Int(issued.seconds)), "nbf": JSON(Int(issued.seconds)),
       "exp": JSON(Int(expires.seconds)), "oid": .string(identity.objectID),
       "tid": .string(tenant), "uti": .string(Identifiers.guid("token \(number)")),
     ]
@@ -51,6 +55,7 @@ extension World {
       throw challenge(
         AzureError(401, "InvalidAuthenticationToken", "The access token is invalid."))
     }
+    let now = Instant.machineNow()
     guard token.expires > now else {
       throw challenge(
         AzureError(

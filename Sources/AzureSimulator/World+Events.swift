@@ -1,6 +1,6 @@
 /// What happens by itself.
 extension World {
-  /// Carries out all events that are due; returns when the next one is.
+  /// Carries out all events that are due, each as at its own time; returns when the next one is.
   mutating func settle() -> Instant? {
     while let event = events.first, event.due <= now {
       events.removeFirst()
@@ -22,11 +22,11 @@ extension World {
         port.status = outcome.status
         port.reason = outcome.reason
       }
-    case .rulesAppear(let key, let number): addAllowRules(policy: key, request: number)
+    case .rulesAppear(let key, let number):
+      addAllowRules(policy: key, request: number, at: event.due)
     case .windowEnds(let key, let number):
-      let moment = now
       changePorts(of: number, in: key) { port in
-        guard port.end <= moment, port.status.hasPrefix("Initiat") else { return }
+        guard port.end <= event.due, port.status.hasPrefix("Initiat") else { return }
         port.status = "Revoked"
         port.reason = "Expired"
       }

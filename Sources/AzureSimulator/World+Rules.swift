@@ -98,13 +98,13 @@ extension World {
     return "JITRule-\(suffix.number)-\(suffix.digits)"
   }
 
-  mutating func addAllowRules(policy policyKey: String, request number: Int) {
+  mutating func addAllowRules(policy policyKey: String, request number: Int, at moment: Instant) {
     guard let policy = policies[policyKey],
       let request = policy.requests.first(where: { $0.number == number })
     else { return }
     for (id, ports) in request.machines {
       guard let machine = machines[id.lowercased()] else { continue }
-      for port in ports where port.status.hasPrefix("Initiat") && port.end > now {
+      for port in ports where port.status.hasPrefix("Initiat") && port.end > moment {
         for groupID in securityGroupIDs(of: machine.made) {
           guard let group = securityGroups[groupID.lowercased()] else { continue }
           let name = ruleName(request: number, machine: machine.key, port: port.number)

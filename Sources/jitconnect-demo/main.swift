@@ -1,1 +1,16 @@
-print("demo")
+import AzureSimulator
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+do {
+  let options = try DemoOptions(Array(CommandLine.arguments.dropFirst()))
+  exit(try DemoStage.run(options))
+} catch {
+  say("jitconnect-demo: error: \(error)", to: STDERR_FILENO)
+  exit(error is DemoOptions.Unknown ? 64 : 1)
+}
