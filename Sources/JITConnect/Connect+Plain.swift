@@ -31,9 +31,8 @@ extension Connect {
     let connection = try await world.interrupts.during {
       try await firstAnswer(addresses)
     }
-    let plan = SessionPlan(
-      world, options, user: options.user ?? world.environment.userName, machine: nil)
-    return try await Blocking.run { try plan.run(over: connection) }.status
+    let plan = SessionPlan(world, options, machine: nil, isConfirmed: true)
+    return try await plan.run(over: connection)?.status ?? 255
   }
 
   /// Tries each address in turn, `ConnectionAttempts` times, as ssh does.

@@ -10,40 +10,31 @@ import Terminal
   import Darwin
 #endif
 
-extension Connect {
-  /// A session with an Azure VM, whose host key is pinned to the machine and not to an address.
-  func session(
-    over connection: AnsweringConnection, with machine: VirtualMachine
-  ) async throws -> Int32 {
-    let plan = SessionPlan(world, options, user: user(on: machine), machine: machine)
-    let ending = try await Blocking.run {
-      try plan.run(over: connection)
-    }
-    return ending.status
-  }
-
-  /// Who logs in: named, else the VM's administrator, else the local user.
-  private func user(on machine: VirtualMachine) -> String {
-    options.user ?? machine.adminUsername ?? world.environment.userName
-  }
-}
-
-/// One SSH session, from the answering connection to its end. Blocks; runs on its own thread.
+/// One SSH session, from the answering connection to its end.
 struct SessionPlan: Sendable {
-  let world: World
-  let options: SSHOptions
-  let user: String
+  private let world: World
+  private let options: SSHOptions
   /// Nil for a host that is no Azure VM.
-  let machine: VirtualMachine?
+  private let machine: VirtualMachine?
+  /// Whether Azure has said that this address is the machine's, and which machine it is.
+  private let isConfirmed: Bool
 
-  init(_ world: World, _ options: SSHOptions, user: String, machine: VirtualMachine?) {
+  init(_ world: World, _ options: SSHOptions, machine: VirtualMachine?, isConfirmed: Bool) {
     self.world = world
     self.options = options
-    self.user = user
     self.machine = machine
+    self.isConfirmed = isConfirmed
   }
 
-  func run(over connection: AnsweringConnection) throws(Failure) -> Ending {
+  /// Runs the session on a thread of its own.
+  ///
+  /// - Returns: nil where the machine is not confirmed and its key is not the pinned one: nothing
+  ///   of the user has been sent.
+  func run(over connection: AnsweringConnection) async throws -> Ending? {
+    try await Blocking.run { try runBlocking(over: connection) }
+  }
+
+  private func runBlocking(over connection: AnsweringConnection) throws(Failure) -> Ending? {
     guard let socket = connection.takeSocket() else {
       throw Failure(.connectionLost, what: "the connection is gone")
     }
@@ -62,6 +53,11 @@ struct SessionPlan: Sendable {
     algorithms.compression = options.compression
     let deadline = ContinuousClock.now + (options.connectTimeout.map { .seconds($0) } ?? .seconds(120))
     let key = try session.handshake(algorithms, deadline: deadline)
+    if !isConfirmed, trust.rule.decide(key, known: trust.known) != .trusted {
+      world.debug("the host key is not the pinned one")
+      session.disconnect()
+      return nil
+    }
     let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
     var authentication = authenticationPlan
     if !isTrusted {
@@ -71,6 +67,11 @@ struct SessionPlan: Sendable {
     let ending = try session.run(request, streams: streams)
     session.disconnect()
     return ending
+  }
+
+  /// Who logs in: named, else the VM's administrator, else the local user.
+  private var user: String {
+    options.user ?? machine?.adminUsername ?? world.environment.userName
   }
 
   // MARK: What is offered and asked

@@ -24,15 +24,17 @@ package struct Connect: Sendable {
   /// - Returns: the exit status: the remote command's own.
   package func run() async throws -> Int32 {
     guard options.jit.isOn else { return try await connectPlainly() }
-    let way: Way
-    do {
-      way = try await world.interrupts.during { try await findWay() }
-    } catch let failure as Failure where failure.code == .interrupted {
-      throw notice.explaining(failure)
-    }
-    switch way {
+    switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
-      return try await session(over: connection, with: machine)
+      return try await session(over: connection, with: machine).status
+    case .shortcut(let machine, let connection):
+      let plan = SessionPlan(world, options, machine: machine, isConfirmed: false)
+      if let ending = try await plan.run(over: connection) { return ending.status }
+      // The key is not the pinned one: Azure says first which machine is meant.
+      guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
+        throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
+      }
+      return try await session(over: connection, with: machine).status
     case .rdp(let machine, let connection):
       return try await deliverDesktopFile(for: machine, over: connection)
     case .plain:
@@ -40,21 +42,39 @@ package struct Connect: Sendable {
     }
   }
 
+  private func session(
+    over connection: AnsweringConnection, with machine: VirtualMachine
+  ) async throws -> Ending {
+    let plan = SessionPlan(world, options, machine: machine, isConfirmed: true)
+    return try await plan.run(over: connection) ?? .noStatus
+  }
+
   /// Where the flow through Azure has led.
   private enum Way: Sendable {
     case ssh(VirtualMachine, AnsweringConnection)
+    /// Straight to where the machine was last, with its key pinned; Azure was not asked.
+    case shortcut(VirtualMachine, AnsweringConnection)
     case rdp(VirtualMachine, AnsweringConnection)
     /// No Azure VM, and `JitUnknownHost ssh`.
     case plain
   }
 
-  private func findWay() async throws(Failure) -> Way {
+  private func findWay(usingMemory: Bool) async throws -> Way {
+    do {
+      return try await world.interrupts.during { try await way(usingMemory: usingMemory) }
+    } catch let failure as Failure where failure.code == .interrupted {
+      throw notice.explaining(failure)
+    }
+  }
+
+  private func way(usingMemory: Bool) async throws(Failure) -> Way {
     let target = try TargetQuery(options)
     let azure = try await AzureAccess(world, options.jit)
     let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
+    if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
     if let known, let connection = await reuseOpenWindow(on: known) {
-      return .ssh(known.machine, connection)
+      return .shortcut(known.machine, connection)
     }
     do throws(Failure) {
       return try await openWindow(azure, memory, target, known)

@@ -1,5 +1,5 @@
 package import Azure
-package import FoundationEssentials
+import FoundationEssentials
 package import Platform
 
 /// What earlier runs learnt of machines, so that the next needs no look-up.
@@ -8,19 +8,27 @@ package import Platform
 /// cannot be read or written is an empty one.
 package struct Memory: Sendable {
   /// A machine and, if it was seen, its policy as it was then.
-  package struct Machine: Sendable, Equatable, Codable {
+  package struct Machine: Sendable, Equatable {
     package var machine: VirtualMachine
     package var policy: JITPolicy?
-    /// When it was last used; the oldest are dropped first.
-    package var usedAt: Date
   }
 
   private struct File: Codable {
+    struct Entry: Codable {
+      var machine: VirtualMachine
+      /// A key of `policies`.
+      var policy: String?
+      /// When it was last used; the oldest are dropped first.
+      var usedAt: Date
+    }
+
     var version = 1
     /// By the target as it was typed, with what narrowed the search.
     var targets: [String: String] = [:]
-    /// By the resource id in lower case.
-    var machines: [String: Machine] = [:]
+    /// By the resource id in lower case, like `policies`.
+    var machines: [String: Entry] = [:]
+    /// Many machines share one policy.
+    var policies: [String: JITPolicy] = [:]
     /// The shortest duration that the service has granted, in seconds.
     var shortestDuration: Int?
   }
@@ -41,8 +49,11 @@ package struct Memory: Sendable {
   /// What is known of a target; nil for one that was never looked up.
   package func recall(_ target: TargetQuery) -> Machine? {
     let file = read()
-    if case .id(let id) = target.name, let known = file.machines[id.key] { return known }
-    return file.targets[key(target)].flatMap { file.machines[$0] }
+    var entry = file.targets[key(target)].flatMap { file.machines[$0] }
+    if case .id(let id) = target.name { entry = file.machines[id.key] }
+    return entry.map { entry in
+      Machine(machine: entry.machine, policy: entry.policy.flatMap { file.policies[$0] })
+    }
   }
 
   /// Keeps what is now known of a target's machine.
@@ -51,14 +62,17 @@ package struct Memory: Sendable {
   ) {
     change { file in
       file.targets[key(target)] = machine.id.key
-      file.machines[machine.id.key] = Machine(
-        machine: machine, policy: policy, usedAt: clock.now())
+      file.machines[machine.id.key] = File.Entry(
+        machine: machine, policy: policy?.id.key, usedAt: clock.now())
+      if let policy { file.policies[policy.id.key] = policy }
       while file.machines.count > Self.mostMachines,
         let oldest = file.machines.min(by: { $0.value.usedAt < $1.value.usedAt })?.key
       {
         file.machines[oldest] = nil
         file.targets = file.targets.filter { $0.value != oldest }
       }
+      let used = Set(file.machines.values.compactMap(\.policy))
+      file.policies = file.policies.filter { used.contains($0.key) }
     }
   }
 
