@@ -11,6 +11,8 @@ package struct SSHCommandLine: Sendable, Equatable {
   package var options: [Option] = []
   /// Nil when no host was given (`-V`, `-Q`, `--help`, or nothing at all).
   package var destination: SSHDestination?
+  /// How many of the options stood before the host.
+  package var optionsBeforeDestination = 0
   /// The words of the remote command or the subsystem's name.
   package var command: [String] = []
   /// Where in the given words the command begins, for callers that hold the raw bytes.
@@ -40,9 +42,9 @@ package struct SSHCommandLine: Sendable, Equatable {
 
   package func has(_ flag: SSHLongOption.Flag) -> Bool { options.contains(.long(.flag(flag))) }
 
-  /// The last value that a long option gave to a keyword.
+  /// The value that a long option gave to a keyword: the first, as everywhere in ssh.
   package func value(of keyword: JitKeyword) -> String? {
-    for case .long(.jit(keyword, let value)) in options.reversed() { return value }
+    for case .long(.jit(keyword, let value)) in options { return value }
     return nil
   }
 
@@ -91,6 +93,7 @@ extension SSHCommandLine {
         throw SSHConfigError(.unsafeName, "remote username contains invalid characters")
       }
       line.destination = destination
+      line.optionsBeforeDestination = line.options.count
       index += 1
       if !ended {
         ended = try line.parseOptions(words, &index)
