@@ -181,9 +181,6 @@ extension SSHCommandLine {
     if usesSyslog, logFile != nil {
       throw SSHConfigError(.option, "Can't specify both -y and -E")
     }
-    if asksSubsystem, destination != nil, command.isEmpty {
-      throw SSHConfigError(.usage, "You must specify a subsystem to invoke.")
-    }
     for option in options {
       if case .letter("l", let user?) = option, !SSHName.isValidUser(user) {
         throw SSHConfigError(.unsafeName, "remote username contains invalid characters")

@@ -14,6 +14,9 @@ package enum SSHConfigResolver {
     if let user = reader.draft[.user], !SSHName.isValidUser(user) {
       throw SSHConfigError(.unsafeName, "remote username contains invalid characters")
     }
+    if reader.draft[.sessionType] == "subsystem", commandLine.commandText == nil {
+      throw SSHConfigError(.usage, "You must specify a subsystem to invoke.")
+    }
     try reader.applyEnvironment()
     reader.host = destination.host
     reader.originalHost = destination.host

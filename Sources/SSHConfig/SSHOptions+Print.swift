@@ -54,7 +54,7 @@ extension SSHOptions {
     addList(.caSignatureAlgorithms, .caSignature)
     addCommand(.localCommand)
     addCommand(.remoteCommand)
-    add(.logLevel, logLevel.rawValue)
+    add(.logLevel, logLevel.printed)
     addList(.macs, .mac)
     addCommand(.pkcs11Provider)
     if draft[.securityKeyProvider] == nil {
@@ -68,8 +68,13 @@ extension SSHOptions {
     addSet(.xauthLocation, default: "/usr/bin/xauth")
     addCommand(.knownHostsCommand)
 
-    for forward in draft.localForwards where forward.target == .socks {
-      add(.dynamicForward, forward.printed)
+    // ssh lists a forward to a socket under both keywords
+    for forward in draft.localForwards {
+      switch forward.target {
+      case .socks: add(.dynamicForward, forward.printed)
+      case .socket: add(.dynamicForward, forward.printedListener)
+      case .port: break
+      }
     }
     for forward in draft.localForwards where forward.target != .socks {
       add(.localForward, forward.printed)

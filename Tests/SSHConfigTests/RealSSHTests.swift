@@ -25,7 +25,7 @@ struct RealCase: Sendable, CustomTestStringConvertible {
 @Suite("the installed ssh -G")
 struct RealSSHTests {
   static let ssh = "/usr/bin/ssh"
-  static let isInstalled = access(ssh, X_OK) == 0
+  static let isInstalled = unsafe access(ssh, X_OK) == 0
 
   @Test(
     "agrees key by key, or refuses where we refuse",
@@ -33,7 +33,7 @@ struct RealSSHTests {
     arguments: RealCase.all)
   func agrees(_ given: RealCase) throws {
     let path = "/tmp/sshconfig-real-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-    defer { unlink(path) }
+    defer { unsafe unlink(path) }
     var words = ["-F", "none"]
     if let config = given.config {
       try #require(write(config, to: path))
@@ -47,7 +47,7 @@ struct RealSSHTests {
       let line = try SSHCommandLine.parse(["-G"] + words)
       let options = try SSHConfigResolver.resolve(line, in: realWorld(), sources: .none)
       mine = options.printedConfiguration()
-    } catch let error as SSHConfigError {
+    } catch {
       failure = error
     }
     if real.status != 0 {
@@ -97,7 +97,7 @@ struct RealSSHTests {
   }
 
   private func write(_ text: String, to path: String) -> Bool {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     let bytes = Array(text.utf8)

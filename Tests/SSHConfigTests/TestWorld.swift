@@ -59,7 +59,7 @@ func realWorld() -> SSHConfigWorld {
     hostName: String(decoding: hostName, as: UTF8.self))
   world.readFile = { path, _ in readBytes(path).map { .contents($0) } ?? .missing }
   world.glob = { pattern in expandGlob(pattern) }
-  world.fileExists = { path in access(path, F_OK) == 0 }
+  world.fileExists = { path in unsafe access(path, F_OK) == 0 }
   world.environment = { name in
     guard let value = unsafe getenv(name) else { return nil }
     return unsafe String(cString: value)
@@ -82,19 +82,20 @@ private func expandGlob(_ pattern: String) -> [String] {
   defer { unsafe globfree(&result) }
   guard unsafe glob(pattern, 0, nil, &result) == 0 else { return [] }
   var paths: [String] = []
-  for index in 0..<Int(unsafe result.gl_pathc) {
+  let count = unsafe Int(result.gl_pathc)
+  for index in 0..<count {
     if let path = unsafe result.gl_pathv[index] { unsafe paths.append(String(cString: path)) }
   }
   return paths
 }
 
 private func numericAddress(_ text: String) -> String? {
-  var hints = addrinfo()
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+  var hints = unsafe addrinfo()
+  unsafe hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
   #if canImport(Glibc)
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
   #else
-    hints.ai_socktype = SOCK_STREAM
+    unsafe hints.ai_socktype = SOCK_STREAM
   #endif
   var found: UnsafeMutablePointer<addrinfo>?
   guard unsafe getaddrinfo(text, "22", &hints, &found) == 0, let first = unsafe found else {
@@ -111,7 +112,7 @@ private func numericAddress(_ text: String) -> String? {
 }
 
 func readBytes(_ path: String) -> [UInt8]? {
-  let descriptor = open(path, O_RDONLY)
+  let descriptor = unsafe open(path, O_RDONLY)
   guard descriptor >= 0 else { return nil }
   defer { close(descriptor) }
   return readAll(descriptor)
@@ -133,8 +134,8 @@ func runProcess(
 ) -> (status: Int32, output: String, errors: String) {
   let base = "/tmp/sshconfig-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
   defer {
-    unlink(base + ".out")
-    unlink(base + ".err")
+    unsafe unlink(base + ".out")
+    unsafe unlink(base + ".err")
   }
   var actions = unsafe posix_spawn_file_actions_t()
   unsafe posix_spawn_file_actions_init(&actions)
