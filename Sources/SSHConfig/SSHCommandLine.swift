@@ -48,23 +48,23 @@ package struct SSHCommandLine: Sendable, Equatable {
     return nil
   }
 
-  /// `-G`
+  /// Whether `-G` was given.
   package var printsConfiguration: Bool { has("G") }
-  /// `-V`
+  /// Whether `-V` was given.
   package var asksVersion: Bool { has("V") }
   /// `-Q`: what is asked for.
   package var query: String? { last("Q") }
-  /// `-F`
+  /// What `-F` names.
   package var configFile: String? { last("F") }
-  /// `-E`
+  /// What `-E` names.
   package var logFile: String? { last("E") }
-  /// `-y`
+  /// Whether `-y` was given.
   package var usesSyslog: Bool { has("y") }
   /// `-v`, at most 3.
   package var verbosity: Int { min(3, count(of: "v")) }
-  /// `-O`
+  /// What `-O` names.
   package var controlCommand: String? { last("O") }
-  /// `-s`
+  /// Whether `-s` was given.
   package var asksSubsystem: Bool { has("s") }
 
   /// Whether there is only a host to go to, so that a Windows VM is answered with its desktop: no

@@ -257,14 +257,13 @@ struct SSHConfigReader {
       if word.isEmpty { throw arguments.bad("keyword host empty argument") }
       if context.neverMatches { break }
       let negated = word.utf8.first == UInt8(ascii: "!")
-      guard SSHPattern.matches(host, negated ? String(word.dropFirst()) : word) else { continue }
+      guard SSHPattern.matches(host, negated ? word.withoutFirstByte : word) else { continue }
       active = !negated
       if negated { break }
     }
     _ = arguments.takeAll()
   }
 }
-
 
 /// The words of a line, taken one by one.
 struct ConfigArguments {

@@ -41,6 +41,17 @@ package enum SSHConfigResolver {
   }
 }
 
+extension SSHConfigResolver {
+  /// What a command line means where there is no file, no variable and no home to look into.
+  package static func resolve(words: [String]) throws(SSHConfigError) -> SSHOptions {
+    try resolve(
+      SSHCommandLine.parse(words),
+      in: SSHConfigWorld(
+        home: "/nonexistent", userName: "nobody", userID: 65534, hostName: "localhost"),
+      sources: .none)
+  }
+}
+
 extension SSHConfigReader {
   /// Our own settings from the environment; empty counts as unset.
   fileprivate mutating func applyEnvironment() throws(SSHConfigError) {
@@ -84,7 +95,9 @@ extension SSHConfigReader {
 
   // MARK: The name to connect to
 
-  fileprivate var canonicalizes: Bool { draft[.canonicalizeHostname].map { $0 != "false" } ?? false }
+  fileprivate var canonicalizes: Bool {
+    draft[.canonicalizeHostname].map { $0 != "false" } ?? false
+  }
 
   /// `HostName` with `%h` filled in, in lower case, made canonical where that is asked for.
   fileprivate mutating func hostName(typed: String) throws(SSHConfigError) -> String {

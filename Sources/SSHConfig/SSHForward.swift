@@ -75,7 +75,8 @@ extension SSHForward {
     }
     switch (fields.count, dynamic) {
     case (1, true):
-      guard let made = fields[0].isPath ? .socket(path: fields[0].string) : listening(nil, fields[0])
+      guard
+        let made = fields[0].isPath ? .socket(path: fields[0].string) : listening(nil, fields[0])
       else { return nil }
       (listener, target) = (made, .socks)
     case (2, true):
@@ -191,6 +192,13 @@ package struct SSHJump: Sendable, Equatable {
   package var hops: [Hop]
   /// All but the last hop, as written.
   var leading: String?
+
+  package init(hops: [Hop]) { self.init(hops: hops, leading: nil) }
+
+  init(hops: [Hop], leading: String?) {
+    self.hops = hops
+    self.leading = leading
+  }
 
   /// As `-G` prints it, without the keyword.
   package var printed: String {

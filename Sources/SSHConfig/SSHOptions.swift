@@ -40,10 +40,20 @@ package struct SSHOptions: Sendable, Equatable {
   package struct EnvironmentEntry: Sendable, Equatable {
     package var name: String
     package var value: String
+
+    package init(name: String, value: String) {
+      self.name = name
+      self.value = value
+    }
   }
   package struct StdioForward: Sendable, Equatable {
     package var host: String
     package var port: Int
+
+    package init(host: String, port: Int) {
+      self.host = host
+      self.port = port
+    }
   }
 
   // MARK: Where to
@@ -70,7 +80,7 @@ package struct SSHOptions: Sendable, Equatable {
   package var tcpKeepAlive: Bool
   /// Empty without a jump host.
   package var proxyJump: SSHJump?
-  /// As written; expand with ``SSHTokens/Scope/proxyCommand``. Nil for `none`.
+  /// As written, to be expanded with ``SSHTokens/Scope/proxyCommand``; nil for `none`.
   package var proxyCommand: String?
   package var tag: String?
 
@@ -88,7 +98,7 @@ package struct SSHOptions: Sendable, Equatable {
   package var knownHostsCommand: String?
   package var hashKnownHosts: Bool
   package var visualHostKey: Bool
-  /// `SHA256`, `MD5`, …
+  /// One of `MD5`, `SHA1`, `SHA256`, `SHA384`, `SHA512`.
   package var fingerprintHash: String
   package var updateHostKeys: YesNoAsk
   package var checkHostIP: Bool
@@ -208,6 +218,11 @@ package struct JitSettings: Sendable, Equatable {
     /// In the stored form: seconds, a state in lower case, or text.
     package var text: String
     package var origin: SSHOrigin
+
+    package init(text: String, origin: SSHOrigin) {
+      self.text = text
+      self.origin = origin
+    }
   }
 
   package var values: [JitKeyword: Value]

@@ -127,12 +127,17 @@ struct SSHOptionsBuilder {
       let expanded = try path(text, tokens)
       draft.settings[.identityAgent]?.words = [expanded]
     }
+    if let file = draft.jit[.rdpFile]?.text {
+      let expanded = try tilde(file)
+      draft.jit[.rdpFile]?.text = expanded
+    }
     if let text = draft.forwardAgentPath {
       draft.forwardAgentPath = try path(text, tokens)
     }
     let user = draft.settings[.userKnownHostsFile]?.words ?? Self.defaultUserKnownHosts
     let isUserSet = draft.settings[.userKnownHostsFile] != nil
-    draft.knownHosts = user.first.map { sameWord($0, "none") } ?? false ? [] : try paths(user, tokens)
+    draft.knownHosts =
+      user.first.map { sameWord($0, "none") } ?? false ? [] : try paths(user, tokens)
     let global = draft.settings[.globalKnownHostsFile]?.words ?? Self.defaultGlobalKnownHosts
     draft.globalKnownHosts = global.first.map { sameWord($0, "none") } ?? false ? [] : global
     draft.updatesHostKeys = updateRule(userFiles: isUserSet ? user : [])
@@ -318,7 +323,7 @@ struct SSHOptionsBuilder {
     guard let path = draft.forwardAgentPath else { return .yes }
     // $VARIABLE, the older form
     if path.utf8.first == UInt8(ascii: "$") {
-      return world.environment(String(path.dropFirst())).map { .socket($0) } ?? .no
+      return world.environment(path.withoutFirstByte).map { .socket($0) } ?? .no
     }
     return .socket(path)
   }
@@ -328,7 +333,7 @@ struct SSHOptionsBuilder {
     if sameWord(text, "none") { return .none }
     if text == "SSH_AUTH_SOCK" { return .environment }
     if text.utf8.first == UInt8(ascii: "$") {
-      return world.environment(String(text.dropFirst())).map { .socket($0) } ?? .none
+      return world.environment(text.withoutFirstByte).map { .socket($0) } ?? .none
     }
     return .socket(text)
   }

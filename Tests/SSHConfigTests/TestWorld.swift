@@ -146,7 +146,7 @@ func runProcess(
   unsafe posix_spawn_file_actions_addopen(&actions, 2, base + ".err", flags, 0o600)
   var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
   unsafe argv.append(nil)
-  defer { for unsafe pointer in unsafe argv { unsafe free(pointer) } }
+  defer { for unsafepointer in unsafe argv { unsafe free(pointer) } }
   var child: pid_t = 0
   guard unsafe posix_spawn(&child, path, &actions, nil, argv, environ) == 0 else {
     return (-1, "", "")
