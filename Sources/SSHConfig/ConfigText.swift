@@ -23,6 +23,11 @@ func lowercased(_ text: String) -> String {
   String(decoding: text.utf8.map(\.lowercase), as: UTF8.self)
 }
 
+extension String {
+  /// Without the first byte; a Character may be more than the sign that is meant.
+  var withoutFirstByte: String { String(decoding: utf8.dropFirst(), as: UTF8.self) }
+}
+
 /// Equal but for the case of ASCII letters.
 func sameWord(_ left: String, _ right: String) -> Bool {
   left.utf8.elementsEqual(right.utf8) { $0.lowercase == $1.lowercase }

@@ -193,6 +193,19 @@ package enum JitSource: Sendable, Equatable {
     return .success(.prefixes(parts))
   }
 
+  /// Whether more comes in than a network of 256 addresses: asked for by name, and confirmed.
+  package var isWide: Bool {
+    switch self {
+    case .auto: false
+    case .any: true
+    case .prefixes(let prefixes):
+      prefixes.contains { prefix in
+        guard let slash = prefix.utf8.firstIndex(of: UInt8(ascii: "/")) else { return false }
+        return Int(prefix[prefix.utf8.index(after: slash)...]).map { $0 < 24 } ?? true
+      }
+    }
+  }
+
   static func isAddress(_ text: String) -> Bool {
     let parts = text.utf8.split(
       separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

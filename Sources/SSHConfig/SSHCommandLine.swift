@@ -11,6 +11,8 @@ package struct SSHCommandLine: Sendable, Equatable {
   package var options: [Option] = []
   /// Nil when no host was given (`-V`, `-Q`, `--help`, or nothing at all).
   package var destination: SSHDestination?
+  /// How many of the options stood before the host.
+  package var optionsBeforeDestination = 0
   /// The words of the remote command or the subsystem's name.
   package var command: [String] = []
   /// Where in the given words the command begins, for callers that hold the raw bytes.
@@ -40,29 +42,29 @@ package struct SSHCommandLine: Sendable, Equatable {
 
   package func has(_ flag: SSHLongOption.Flag) -> Bool { options.contains(.long(.flag(flag))) }
 
-  /// The last value that a long option gave to a keyword.
+  /// The value that a long option gave to a keyword: the first, as everywhere in ssh.
   package func value(of keyword: JitKeyword) -> String? {
-    for case .long(.jit(keyword, let value)) in options.reversed() { return value }
+    for case .long(.jit(keyword, let value)) in options { return value }
     return nil
   }
 
-  /// `-G`
+  /// Whether `-G` was given.
   package var printsConfiguration: Bool { has("G") }
-  /// `-V`
+  /// Whether `-V` was given.
   package var asksVersion: Bool { has("V") }
   /// `-Q`: what is asked for.
   package var query: String? { last("Q") }
-  /// `-F`
+  /// What `-F` names.
   package var configFile: String? { last("F") }
-  /// `-E`
+  /// What `-E` names.
   package var logFile: String? { last("E") }
-  /// `-y`
+  /// Whether `-y` was given.
   package var usesSyslog: Bool { has("y") }
   /// `-v`, at most 3.
   package var verbosity: Int { min(3, count(of: "v")) }
-  /// `-O`
+  /// What `-O` names.
   package var controlCommand: String? { last("O") }
-  /// `-s`
+  /// Whether `-s` was given.
   package var asksSubsystem: Bool { has("s") }
 
   /// Whether there is only a host to go to, so that a Windows VM is answered with its desktop: no
@@ -91,6 +93,7 @@ extension SSHCommandLine {
         throw SSHConfigError(.unsafeName, "remote username contains invalid characters")
       }
       line.destination = destination
+      line.optionsBeforeDestination = line.options.count
       index += 1
       if !ended {
         ended = try line.parseOptions(words, &index)
@@ -177,9 +180,6 @@ extension SSHCommandLine {
   private func checkCombinations() throws(SSHConfigError) {
     if usesSyslog, logFile != nil {
       throw SSHConfigError(.option, "Can't specify both -y and -E")
-    }
-    if asksSubsystem, destination != nil, command.isEmpty {
-      throw SSHConfigError(.usage, "You must specify a subsystem to invoke.")
     }
     for option in options {
       if case .letter("l", let user?) = option, !SSHName.isValidUser(user) {

@@ -26,7 +26,7 @@ package struct SSHConfigError: Error, Sendable, Equatable {
 
   package init(_ kind: Kind, lines: [String], file: String? = nil, line: Int? = nil) {
     self.kind = kind
-    self.lines = lines
+    self.lines = lines.map { harmless($0) }
     self.file = file
     self.line = line
   }
@@ -37,6 +37,22 @@ package struct SSHConfigError: Error, Sendable, Equatable {
 
 extension SSHConfigError: CustomStringConvertible {
   package var description: String { message }
+}
+
+/// Text of a file or an argument with what could steer a terminal replaced by `?`.
+private func harmless(_ text: String) -> String {
+  let scalars = text.unicodeScalars.map { scalar -> UnicodeScalar in
+    switch scalar.value {
+    case 0x0A: scalar
+    case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029, 0x200E, 0x200F, 0x202A...0x202E,
+      0x2066...0x2069, 0xFEFF:
+      "?"
+    default: scalar
+    }
+  }
+  var result = String.UnicodeScalarView()
+  result.append(contentsOf: scalars)
+  return String(result)
 }
 
 /// Something the user may want to know although it stops nothing.
@@ -53,7 +69,7 @@ package struct SSHConfigNote: Sendable, Equatable {
 
   package init(_ level: Level, _ text: String) {
     self.level = level
-    self.text = text
+    self.text = harmless(text)
   }
 }
 

@@ -16,7 +16,9 @@ package struct SSHConfigWorld: Sendable {
     package init(canonicalName: String? = nil) { self.canonicalName = canonicalName }
   }
 
-  /// The whole file. With `checkingOwner`, one that is neither root's nor the user's, or that group
+  /// The whole file.
+  ///
+  /// With `checkingOwner`, one that is neither root's nor the user's, or that group
   /// or others may write, is `refused`.
   package var readFile: @Sendable (_ path: String, _ checkingOwner: Bool) -> FileRead
   /// The paths that fit a pattern, sorted; `~` is already expanded.
@@ -30,7 +32,7 @@ package struct SSHConfigWorld: Sendable {
   package var homeOfUser: @Sendable (_ user: String) -> String?
   /// A TCP service's port by its name.
   package var servicePort: @Sendable (_ name: String) -> Int?
-  /// A numeric address in its usual form; nil for anything else. No name server is asked.
+  /// A numeric address in its usual form; nil for anything else, and without asking a name server.
   package var numericAddress: @Sendable (_ text: String) -> String?
   /// Asks the name servers; used for `CanonicalizeHostname` alone.
   package var resolve: @Sendable (_ name: String) -> Resolution?
@@ -59,7 +61,7 @@ package struct SSHConfigWorld: Sendable {
     resolve = { _ in nil }
   }
 
-  /// A port by number or by service name; nil if it is neither. 0 counts as a number.
+  /// A port by number (0 included) or by service name; nil if it is neither.
   func port(_ text: String) -> Int? {
     if case .number(let number) = wholeNumber(text, in: 0...65535) { return number }
     return servicePort(text)
@@ -78,7 +80,9 @@ package struct SSHConfigWorld: Sendable {
   }
 }
 
-/// Where configurations lie. The command line's `-F` replaces or drops `user` and `system`.
+/// Where configurations lie.
+///
+/// The command line's `-F` replaces or drops `user` and `system`.
 package struct SSHConfigSources: Sendable {
   /// Our own file; nil for none.
   package var own: String?

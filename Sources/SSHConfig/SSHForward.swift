@@ -23,18 +23,20 @@ package struct SSHForward: Sendable, Equatable {
     self.target = target
   }
 
+  var printedListener: String {
+    switch listener {
+    case .port(nil, let port): "\(port)"
+    case .port(let address?, let port): "[\(address)]:\(port)"
+    case .socket(let path): path
+    }
+  }
+
   /// As `-G` prints it, without the keyword.
   package var printed: String {
-    let left =
-      switch listener {
-      case .port(nil, let port): "\(port)"
-      case .port(let address?, let port): "[\(address)]:\(port)"
-      case .socket(let path): path
-      }
-    return switch target {
-    case .port(let host, let port): "\(left) [\(host)]:\(port)"
-    case .socket(let path): "\(left) \(path)"
-    case .socks: left
+    switch target {
+    case .port(let host, let port): "\(printedListener) [\(host)]:\(port)"
+    case .socket(let path): "\(printedListener) \(path)"
+    case .socks: printedListener
     }
   }
 }
@@ -73,7 +75,8 @@ extension SSHForward {
     }
     switch (fields.count, dynamic) {
     case (1, true):
-      guard let made = fields[0].isPath ? .socket(path: fields[0].string) : listening(nil, fields[0])
+      guard
+        let made = fields[0].isPath ? .socket(path: fields[0].string) : listening(nil, fields[0])
       else { return nil }
       (listener, target) = (made, .socks)
     case (2, true):
@@ -190,6 +193,13 @@ package struct SSHJump: Sendable, Equatable {
   /// All but the last hop, as written.
   var leading: String?
 
+  package init(hops: [Hop]) { self.init(hops: hops, leading: nil) }
+
+  init(hops: [Hop], leading: String?) {
+    self.hops = hops
+    self.leading = leading
+  }
+
   /// As `-G` prints it, without the keyword.
   package var printed: String {
     guard let last = hops.last else { return "none" }
@@ -205,7 +215,8 @@ package struct SSHJump: Sendable, Equatable {
     _ text: String, strict: Bool, port: (String) -> Int?
   ) -> Result<SSHJump, SSHConfigError> {
     var bytes = Array(text.utf8)[...].prefix { $0 != UInt8(ascii: "#") }
-    while let last = bytes.last, last.isSpace { bytes = bytes.dropLast() }
+    // ssh's rtrim() cuts at the first blank, not only at the last ones
+    if let blank = bytes.dropFirst().firstIndex(where: \.isSpace) { bytes = bytes[..<blank] }
     var hops: [Hop] = []
     for part in bytes.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
       guard let hop = hop(part, port: port) else {

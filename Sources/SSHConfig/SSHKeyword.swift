@@ -306,6 +306,15 @@ package enum SSHLogLevel: String, CaseIterable, Comparable, Sendable {
   static let spellings: [(String, String)] =
     [("SILENT", "QUIET")] + allCases.map { ($0.rawValue, $0.rawValue) } + [("DEBUG", "DEBUG1")]
 
+  /// As `-G` prints it: the oldest name of the level.
+  var printed: String {
+    switch self {
+    case .quiet: "SILENT"
+    case .debug1: "DEBUG"
+    default: rawValue
+    }
+  }
+
   private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
   package static func < (left: SSHLogLevel, right: SSHLogLevel) -> Bool {

@@ -26,33 +26,35 @@ package enum SSHLongOption: Sendable, Equatable {
     var argument: Argument
   }
 
-  static let table: [Row] = [
-    Row(name: "for", meaning: .jit(.duration), argument: .required),
-    Row(name: "reason", meaning: .jit(.reason), argument: .required),
-    Row(name: "source", meaning: .jit(.source), argument: .required),
-    Row(name: "subscription", meaning: .jit(.subscription), argument: .required),
-    Row(name: "resource-group", meaning: .jit(.resourceGroup), argument: .required),
-    Row(name: "enable", meaning: .jit(.enable), argument: .optional("yes", words: [])),
-    Row(name: "no-enable", meaning: .jit(.enable), argument: .none("no")),
-    Row(name: "start", meaning: .jit(.start), argument: .optional("yes", words: [])),
-    Row(name: "no-start", meaning: .jit(.start), argument: .none("no")),
-    Row(name: "close-on-exit", meaning: .jit(.closeOnExit), argument: .optional("yes", words: [])),
-    Row(name: "no-close-on-exit", meaning: .jit(.closeOnExit), argument: .none("no")),
-    Row(name: "client", meaning: .jit(.client), argument: .required),
-    Row(
-      name: "entra", meaning: .jit(.entra),
-      argument: .optional("yes", words: ["auto", "yes", "no"])),
-    Row(name: "no-entra", meaning: .jit(.entra), argument: .none("no")),
-    Row(name: "wait", meaning: .jit(.wait), argument: .required),
-    Row(name: "address", meaning: .jit(.address), argument: .required),
-    Row(name: "cloud", meaning: .jit(.cloud), argument: .required),
-    Row(name: "keep-others", meaning: .jit(.keepOthers), argument: .optional("yes", words: [])),
-    Row(name: "no-keep-others", meaning: .jit(.keepOthers), argument: .none("no")),
-    Row(name: "no-jit", meaning: .jit(.mode), argument: .none("off")),
-    Row(name: "unknown-host", meaning: .jit(.unknownHost), argument: .required),
-    Row(name: "open", meaning: .jit(.rdpClient), argument: .optional("auto", words: [])),
-    Row(name: "output", meaning: .jit(.rdpFile), argument: .required),
-  ] + Flag.allCases.map { Row(name: $0.rawValue, meaning: .flag($0), argument: .none("yes")) }
+  static let table: [Row] =
+    [
+      Row(name: "for", meaning: .jit(.duration), argument: .required),
+      Row(name: "reason", meaning: .jit(.reason), argument: .required),
+      Row(name: "source", meaning: .jit(.source), argument: .required),
+      Row(name: "subscription", meaning: .jit(.subscription), argument: .required),
+      Row(name: "resource-group", meaning: .jit(.resourceGroup), argument: .required),
+      Row(name: "enable", meaning: .jit(.enable), argument: .optional("yes", words: [])),
+      Row(name: "no-enable", meaning: .jit(.enable), argument: .none("no")),
+      Row(name: "start", meaning: .jit(.start), argument: .optional("yes", words: [])),
+      Row(name: "no-start", meaning: .jit(.start), argument: .none("no")),
+      Row(
+        name: "close-on-exit", meaning: .jit(.closeOnExit), argument: .optional("yes", words: [])),
+      Row(name: "no-close-on-exit", meaning: .jit(.closeOnExit), argument: .none("no")),
+      Row(name: "client", meaning: .jit(.client), argument: .required),
+      Row(
+        name: "entra", meaning: .jit(.entra),
+        argument: .optional("yes", words: ["auto", "yes", "no"])),
+      Row(name: "no-entra", meaning: .jit(.entra), argument: .none("no")),
+      Row(name: "wait", meaning: .jit(.wait), argument: .required),
+      Row(name: "address", meaning: .jit(.address), argument: .required),
+      Row(name: "cloud", meaning: .jit(.cloud), argument: .required),
+      Row(name: "keep-others", meaning: .jit(.keepOthers), argument: .optional("yes", words: [])),
+      Row(name: "no-keep-others", meaning: .jit(.keepOthers), argument: .none("no")),
+      Row(name: "no-jit", meaning: .jit(.mode), argument: .none("off")),
+      Row(name: "unknown-host", meaning: .jit(.unknownHost), argument: .required),
+      Row(name: "open", meaning: .jit(.rdpClient), argument: .optional("auto", words: [])),
+      Row(name: "output", meaning: .jit(.rdpFile), argument: .required),
+    ] + Flag.allCases.map { Row(name: $0.rawValue, meaning: .flag($0), argument: .none("yes")) }
 
   /// A setting of ours with its value.
   case jit(JitKeyword, String)

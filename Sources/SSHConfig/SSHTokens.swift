@@ -4,24 +4,24 @@ package struct SSHTokens: Sendable, Equatable {
   package var host: String
   /// `%n`: the host as typed; of a path to a VM, the VM's name.
   package var originalHost: String
-  /// `%p`
+  /// The port: `%p`.
   package var port: Int
-  /// `%r`
+  /// The remote user: `%r`.
   package var user: String
-  /// `%u`
+  /// The local user: `%u`.
   package var localUser: String
-  /// `%i`
+  /// The local user id: `%i`.
   package var userID: UInt32
-  /// `%d`
+  /// The home folder: `%d`.
   package var home: String
-  /// `%l`
+  /// The local host name: `%l`.
   package var localHost: String
-  /// `%k`
+  /// What the host key is kept under: `%k`.
   package var hostKeyAlias: String?
   /// `%j`: the jump host, empty without one.
   package var jumpHost: String
 
-  /// `%L`
+  /// The local host name up to its first dot: `%L`.
   package var shortLocalHost: String {
     String(decoding: localHost.utf8.prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self)
   }
