@@ -6,7 +6,8 @@ import Terminal
 extension Connect {
   /// Offers to enable just-in-time access on a machine that has none, with the portal's defaults.
   func enable(
-    _ machine: VirtualMachine, port: Int, _ azure: AzureAccess, _ progress: Progress
+    _ machine: VirtualMachine, port: Int, _ azure: AzureAccess, _ policies: [JITPolicy],
+    _ progress: Progress
   ) async throws(Failure) -> JITPolicy {
     let rule = PortRule(number: port)
     switch options.jit.enable {
@@ -22,14 +23,14 @@ extension Connect {
       }
     }
     progress.show("enabling just-in-time access on \(machine.name)")
-    let enabled = try await azure.policies.enable(machine, rules: [rule])
+    let enabled = try await azure.policies.enable(machine, rules: [rule], known: policies)
     for note in enabled.notes { world.console.warn(note) }
     world.console.note(
       "enabled just-in-time access on \(machine.name): port \(port), up to 3 hours, any source")
     return enabled.policy
   }
 
-  private func notEnabled(_ machine: VirtualMachine) -> Failure {
+  func notEnabled(_ machine: VirtualMachine) -> Failure {
     Failure(
       .jitNotEnabled, what: "just-in-time access is not enabled on \(machine.name)",
       why: "no policy in its subscription holds it; nothing was changed",

@@ -51,7 +51,8 @@ struct SessionPlan: Sendable {
       address: connection.address, canAsk: !options.batchMode)
     var algorithms = try algorithms(trust)
     algorithms.compression = options.compression
-    let deadline = ContinuousClock.now + (options.connectTimeout.map { .seconds($0) } ?? .seconds(120))
+    let deadline =
+      ContinuousClock.now + (options.connectTimeout.map { .seconds($0) } ?? .seconds(120))
     let key = try session.handshake(algorithms, deadline: deadline)
     if !isConfirmed, trust.rule.decide(key, known: trust.known) != .trusted {
       world.debug("the host key is not the pinned one")

@@ -38,12 +38,14 @@ extension Connect {
       next: "jitconnect doctor \(machine.name)")
   }
 
-  func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe {
+  func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe
+  {
     guard let port = UInt16(exactly: port), port > 0 else {
       throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
     }
     let bindAddress = options.bindAddress
-    let found = await outcomeOfBlocking { () throws(Failure) -> (InternetAddress, InternetAddress?) in
+    let found = await outcomeOfBlocking {
+      () throws(Failure) -> (InternetAddress, InternetAddress?) in
       let targets = try InternetAddress.resolve(address, port: port, family: .ipv4)
       let local = try bindAddress.map { text throws(Failure) in
         try InternetAddress.resolve(text, port: 0, family: .ipv4)[0]

@@ -103,37 +103,38 @@ package struct Connect: Sendable {
     let progress = Progress(world.console)
     defer { progress.finish() }
 
-    // 1. find the VM; beside it, where we come from
+    // 1. find the VM and its policies; beside it, where we come from
     progress.show("looking up \(target.name)")
-    let source = Task { [self] in await outcome { () async throws(Failure) in try await ownSource() } }
+    let source = Task { [self] in
+      await outcome { () async throws(Failure) in try await ownSource() }
+    }
     defer { source.cancel() }
-    var (machine, policy, confirmation) = try await locate(azure, target, known)
-    defer { confirmation.cancel() }
+    let found = try await locate(azure, target, known)
+    defer { found.confirmation.cancel() }
+    var machine = found.machine
     let isDesktop = isBare && machine.operatingSystem == .windows
     let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
-      machine = try await confirmation.value.get()
+      machine = try await found.confirmation.value.get()
       try await ensureRunning(&machine, azure, progress)
     }
 
     // 3. just-in-time access enabled? if not, offer to enable it
+    var policy = JITPolicies.policies(
+      of: machine.id, location: machine.location, in: found.policies
+    ).first
     if policy == nil {
-      policy = try await azure.policies.policies(of: machine).first
+      policy = try await enable(machine, port: port, azure, found.policies, progress)
     }
-    let enabled: JITPolicy
-    if let policy {
-      enabled = policy
-    } else {
-      enabled = try await enable(machine, port: port, azure, progress)
-    }
+    guard let enabled = policy else { throw notEnabled(machine) }
 
     // 4. a minimal window: one port, our address, the shortest time
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
       azure, memory, machine, enabled, port: port, publicSource: source)
-    machine = try await confirmation.value.get()
+    machine = try await found.confirmation.value.get()
     memory.keep(machine, policy: window.policy, for: target)
     try await ensureRunning(&machine, azure, progress)
 
@@ -142,43 +143,45 @@ package struct Connect: Sendable {
     return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection)
   }
 
-  /// The machine, what is known of its policy, and Azure's own word on the machine, which is asked
+  /// A machine, the policies that may hold it, and Azure's own word on the machine, which is asked
   /// for beside everything else.
+  private struct Found {
+    var machine: VirtualMachine
+    var policies: [JITPolicy]
+    var confirmation: Task<Result<VirtualMachine, Failure>, Never>
+  }
+
   private func locate(
     _ azure: AzureAccess, _ target: TargetQuery, _ known: Memory.Machine?
-  ) async throws(Failure) -> (VirtualMachine, JITPolicy?, Task<Result<VirtualMachine, Failure>, Never>) {
-    func confirm(_ machine: VirtualMachine) -> Task<Result<VirtualMachine, Failure>, Never> {
-      Task {
+  ) async throws(Failure) -> Found {
+    func found(_ machine: VirtualMachine, remembered: JITPolicy? = nil) async throws(Failure)
+      -> Found
+    {
+      let confirmation = Task {
         await outcome { () async throws(Failure) in
           try await azure.directory.get(machine.id, known: machine)
         }
       }
+      if let remembered {
+        return Found(machine: machine, policies: [remembered], confirmation: confirmation)
+      }
+      do throws(Failure) {
+        let policies = try await azure.policies.list(
+          subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
+        return Found(machine: machine, policies: policies, confirmation: confirmation)
+      } catch {
+        confirmation.cancel()
+        throw error
+      }
     }
     if let known {
-      let confirmation = confirm(known.machine)
-      if let policy = known.policy, !hasForeignWindow(policy, known.machine) {
-        return (known.machine, policy, confirmation)
-      }
-      let policy = try await azure.policies.policies(of: known.machine).first
-      return (known.machine, policy, confirmation)
+      let policy = known.policy.flatMap { hasForeignWindow($0, known.machine) ? nil : $0 }
+      return try await found(known.machine, remembered: policy)
     }
-    let found: VirtualMachine
     if case .id(let id) = target.name {
-      found = VirtualMachine(id: id, location: "")
-      let confirmation = confirm(found)
-      let policies = await outcome { () async throws(Failure) in
-        try await azure.policies.list(
-          subscription: id.subscription, resourceGroup: id.resourceGroup)
-      }
-      let machine = try await confirmation.value.get()
-      let policy = JITPolicies.policies(
-        of: id, location: machine.location, in: try policies.get()
-      ).first
-      return (machine, policy, confirmation)
+      return try await found(VirtualMachine(id: id, location: ""))
     }
-    found = try await find(target, azure)
-    let confirmation = confirm(found)
-    return (found, try await azure.policies.policies(of: found).first, confirmation)
+    return try await found(try await find(target, azure))
   }
 
   /// Whether somebody else's window was open on the port when the policy was read, and still is:

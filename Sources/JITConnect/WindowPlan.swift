@@ -64,9 +64,10 @@ package struct WindowPlan: Sendable, Equatable {
     let durations = try Self.durations(wish, rule, floor: floor)
     let live = windows.filter { $0.port.number == wish.port && $0.isLive(at: now) }
     others = live.filter { window in
-      !isOwn(window) && !window.port.sources.allSatisfy { other in
-        wish.sources.contains { $0.contains(other) }
-      }
+      !isOwn(window)
+        && !window.port.sources.allSatisfy { other in
+          wish.sources.contains { $0.contains(other) }
+        }
     }
     if wish.keepsOthers, let shortest = durations.first {
       // Never for longer than they have left: who has less is left out, and named.
@@ -134,7 +135,8 @@ package struct WindowPlan: Sendable, Equatable {
       guard asked >= shortestDurations[0] else {
         throw Failure(
           .policyForbidsDuration, what: "a window of \(durationText(asked)) is too short",
-          why: "just-in-time access opens a port for at least \(durationText(shortestDurations[0]))",
+          why:
+            "just-in-time access opens a port for at least \(durationText(shortestDurations[0]))",
           next: "leave --for out: the shortest time is taken by itself")
       }
       return [asked]

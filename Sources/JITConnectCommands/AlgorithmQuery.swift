@@ -6,7 +6,8 @@ enum AlgorithmQuery {
     let preferences = AlgorithmPreferences()
     switch query.lowercased() {
     case "cipher", "ciphers": return preferences.ciphers
-    case "cipher-auth": return preferences.ciphers.filter { $0.contains("gcm") || $0.contains("poly1305") }
+    case "cipher-auth":
+      return preferences.ciphers.filter { $0.contains("gcm") || $0.contains("poly1305") }
     case "mac", "macs": return preferences.macs
     case "kex", "kexalgorithms": return preferences.keyExchange
     case "key", "key-plain": return keys
