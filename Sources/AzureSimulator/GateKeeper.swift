@@ -102,7 +102,6 @@ final class GateKeeper: Sendable {
           let (source, isAllowed) = decision(gate, accepted.peer)
           guard isAllowed, self.keep(accepted.descriptor) else {
             observer(gate, .refused, source)
-            Socket.resetOnClose(accepted.descriptor)
             close(accepted.descriptor)
             continue
           }

@@ -28,14 +28,17 @@ struct GraphPlan {
   private var aliases: [String: String] = [:]
 
   private static let expressions: [Source: Set<String>] = [
+    // What the wrappers of ``unwrapped(_:)`` stand around.
     .machine: [
       "id", "name", "type", "resourceGroup", "subscriptionId", "tenantId", "location", "zones",
-      "tags", "tolower(id)", "tolower(name)", "tostring(properties.vmId)",
-      "tostring(properties.storageProfile.osDisk.osType)",
-      "tostring(properties.extended.instanceView.powerState.code)",
-      "tostring(properties.osProfile.adminUsername)",
-      "tostring(properties.osProfile.computerName)", "properties.storageProfile.imageReference",
-      "tostring(properties.securityProfile.securityType)", "tostring(properties.timeCreated)",
+      "tags", "properties.vmId", "properties.storageProfile.osDisk.osType",
+      "properties.extended.instanceView.powerState.code", "properties.osProfile.adminUsername",
+      "properties.osProfile.computerName", "properties.storageProfile.imageReference",
+      "properties.storageProfile.imageReference.publisher",
+      "properties.storageProfile.imageReference.offer",
+      "properties.storageProfile.imageReference.sku", "properties.securityProfile.securityType",
+      "properties.timeCreated", "properties.provisioningState",
+      "properties.hardwareProfile.vmSize", "properties.networkProfile.networkInterfaces",
     ],
     .interface: [
       "id", "name", "tolower(tostring(properties.virtualMachine.id))",
@@ -90,10 +93,30 @@ struct GraphPlan {
       }
       return nil
     }
-    guard Self.expressions[source]?.contains(expression) == true || expression == "type" else {
+    let known = source == .machine ? Self.unwrapped(expression).path : expression
+    guard Self.expressions[source]?.contains(known) == true || expression == "type" else {
       return nil
     }
     return Column(name: name ?? expression, source: source, expression: expression)
+  }
+
+  /// Takes `tostring(…)` and `tolower(…)` off an expression.
+  static func unwrapped(_ expression: String) -> (path: String, isText: Bool, isLower: Bool) {
+    var path = expression
+    var isText = false
+    var isLower = false
+    while path.hasSuffix(")") {
+      if path.hasPrefix("tostring(") {
+        isText = true
+        path = String(path.dropFirst("tostring(".count).dropLast())
+      } else if path.hasPrefix("tolower(") {
+        isLower = true
+        path = String(path.dropFirst("tolower(".count).dropLast())
+      } else {
+        break
+      }
+    }
+    return (path, isText, isLower)
   }
 
   private func canonical(_ tokens: [GraphQuery.Token]) -> String {

@@ -60,6 +60,8 @@ final class HTTPServer: Sendable {
       state.stopped = true
       for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
+    // A listener that nobody serves would let clients wait.
+    shutdown(listener, Int32(SHUT_RDWR))
     try? writeAll(stopPipe.write, [0])
   }
 }

@@ -30,6 +30,18 @@ extension World {
         interfaceID(of: machine.made, number: $0).lowercased() == key
       }
       return HTTPServerResponse(200, interfaceJSON(machine, number: number ?? 0, in: request))
+    case ("POST", "networkinterfaces", 3) where path[2] == "effectivenetworksecuritygroups":
+      let interface = id.split(separator: "/").dropLast().joined(separator: "/").lowercased()
+      guard let owner = interfaceOwners["/" + interface], let machine = machines[owner] else {
+        throw missing("networkInterfaces")
+      }
+      return try effectiveRules(machine, request, caller)
+    case ("GET", "networkwatchers", 1): return try networkWatchers(request, caller)
+    case ("POST", "networkwatchers", 3) where path[2] == "ipflowverify":
+      return try verifyFlow(request, caller)
+    case ("GET", "locations", 4) where path[2] == "operationresults":
+      return try operationResult(path[3])
+    case ("GET", "azurefirewalls", 1): return list([], request)
     case ("GET", "publicipaddresses", 1):
       let action = "Microsoft.Network/publicIPAddresses/read"
       return list(

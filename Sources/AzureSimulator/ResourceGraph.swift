@@ -175,34 +175,11 @@ extension World {
   private func value(of column: GraphPlan.Column, _ row: Row) -> JSON {
     let made = row.machine.made
     switch (column.source, column.expression) {
-    case (.machine, "id"): return .string(made.id)
-    case (.machine, "tolower(id)"): return .string(made.id.lowercased())
-    case (.machine, "name"): return .string(made.name)
-    case (.machine, "tolower(name)"): return .string(made.name.lowercased())
-    case (.machine, "type"): return .string(GraphPlan.Source.machine.rawValue)
-    case (.machine, "resourceGroup"): return .string(made.resourceGroup.lowercased())
-    case (.machine, "subscriptionId"): return .string(made.subscription)
-    case (.machine, "tenantId"):
-      return .string(subscription(made.subscription)?.tenant ?? "")
-    case (.machine, "location"): return .string(made.location)
-    case (.machine, "zones"):
-      return made.zones.isEmpty ? .null : .array(made.zones.map(JSON.string))
-    case (.machine, "tags"): return made.tags.isEmpty ? .null : tagsJSON(made)
-    case (.machine, "tostring(properties.vmId)"): return .string(row.machine.vmID)
-    case (.machine, "tostring(properties.storageProfile.osDisk.osType)"):
-      return .string(made.system.rawValue)
-    case (.machine, "tostring(properties.extended.instanceView.powerState.code)"):
-      let power = made.graphPower ?? row.machine.power
-      return .string(power == .unknown ? "" : "PowerState/" + power.rawValue)
-    case (.machine, "tostring(properties.osProfile.adminUsername)"):
-      return .string(made.hasOSProfile ? made.adminUsername : "")
-    case (.machine, "tostring(properties.osProfile.computerName)"):
-      return .string(made.hasOSProfile ? made.name : "")
-    case (.machine, "tostring(properties.securityProfile.securityType)"):
-      return .string(made.securityType ?? "")
-    case (.machine, "tostring(properties.timeCreated)"):
-      return "2023-05-25T06:51:19.7585858+00:00"
-    case (.machine, "properties.storageProfile.imageReference"): return imageReference(made)
+    case (.machine, let expression):
+      let (path, isText, isLower) = GraphPlan.unwrapped(expression)
+      let value = machineValue(path, row.machine)
+      if isLower { return .string((value.text ?? "").lowercased()) }
+      return isText && value.isNull ? "" : value
     case (.interface, let expression): return interfaceValue(expression, row)
     case (.address, let expression):
       guard row.interface == 0, made.publicAddress != .none else { return "" }
@@ -218,7 +195,29 @@ extension World {
     case (.network, "tostring(item.properties.networkSecurityGroup.id)"):
       return .string(subnetGroupID(of: made) ?? "")
     case (.network, _): return .string(networkID(of: made))
-    default: return .null
+    }
+  }
+
+  private func machineValue(_ path: String, _ machine: Machine) -> JSON {
+    let made = machine.made
+    switch path {
+    case "id": return .string(made.id)
+    case "name": return .string(made.name)
+    case "type": return .string(GraphPlan.Source.machine.rawValue)
+    // Resource Graph writes groups in lower case.
+    case "resourceGroup": return .string(made.resourceGroup.lowercased())
+    case "subscriptionId": return .string(made.subscription)
+    case "tenantId": return .string(subscription(made.subscription)?.tenant ?? "")
+    case "location": return .string(made.location)
+    case "zones": return made.zones.isEmpty ? .null : .array(made.zones.map(JSON.string))
+    case "tags": return made.tags.isEmpty ? .null : tagsJSON(made)
+    case "properties.extended.instanceView.powerState.code":
+      let power = made.graphPower ?? machine.power
+      return power == .unknown ? .null : .string("PowerState/" + power.rawValue)
+    default:
+      var value: JSON? = machineJSON(machine, expanded: false)
+      for name in path.split(separator: ".") { value = value?[String(name)] }
+      return value ?? .null
     }
   }
 

@@ -3,7 +3,17 @@ extension World {
   mutating func security(
     _ request: ARMRequest, _ caller: Caller, _ subscription: SimulatedSubscription
   ) throws(AzureError) -> HTTPServerResponse {
-    guard subscription.securityRegistered else {
+    if request.method == "POST", request.lowerPath == ["register"] {
+      try caller.require("Microsoft.Security/register/action", on: request.scope)
+      registered.insert(subscription.id)
+      return HTTPServerResponse(
+        200,
+        [
+          "id": .string(request.scope + "/providers/Microsoft.Security"),
+          "namespace": "Microsoft.Security", "registrationState": "Registering",
+        ])
+    }
+    guard subscription.securityRegistered || registered.contains(subscription.id) else {
       throw AzureError(
         409, "MissingSubscriptionRegistration",
         "The subscription is not registered to use namespace 'Microsoft.Security'. "

@@ -11,7 +11,7 @@ package struct SimulatedMachine: Sendable {
   package enum PublicAddress: Sendable, Equatable {
     case none
     /// Nil takes one: a loopback address of this simulator's own where the machine has gates,
-    /// else one of the range for benchmarks.
+    /// else one where nothing listens.
     case fixed(String?)
     /// Lost while the machine is deallocated.
     case dynamic(String?)

@@ -27,6 +27,8 @@ struct World: Sendable {
   var faults: [Fault] = []
   /// Set: tokens issued before are refused with this challenge, until one is asked for with it.
   var revocation: Revocation?
+  /// Subscriptions that registered Microsoft.Security since the start.
+  var registered: Set<String> = []
   /// Address services that were told to answer otherwise.
   var addressAnswers: [String: SimulatedAddressService.Answer] = [:]
   var nextNumber = 1
@@ -61,6 +63,8 @@ struct World: Sendable {
     var started: Instant
     var due: Instant
     var failure: (code: String, message: String)?
+    /// What a `Location` gives in the end.
+    var result: JSON?
   }
 
   struct Revocation: Sendable {
@@ -95,8 +99,8 @@ struct World: Sendable {
     switch machine.publicAddress {
     case .none: break
     case .fixed(let given), .dynamic(let given):
-      // 198.18.0.0/15 is nobody's: it is set aside for benchmarks.
-      publicAddress = given ?? address ?? IPv4(0xC612_0001 &+ UInt32(index & 0x1FFFF)).text
+      // Of the upper half of 127/8, so that no packet ever leaves this machine.
+      publicAddress = given ?? address ?? IPv4(0x7F80_0001 &+ UInt32(index & 0x1FFFF)).text
     }
     machines[key] = Machine(
       made: machine, vmID: machine.vmID ?? Identifiers.guid("vm " + key),

@@ -107,11 +107,20 @@ struct Story: ~Copyable {
 
   /// The command as one would type it, broken at 80 columns.
   private func commandLine(_ arguments: [String]) -> String {
-    var lines = ["   $ jitconnect"]
+    var words: [String] = []
     for argument in arguments {
       let shown = argument == stage.server.key ? "id_demo" : argument
       let isPlain = shown.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:@".contains($0) }
       let word = isPlain ? shown : "'\(shown)'"
+      // An option stays beside its value.
+      if let last = words.last, ["-p", "-i", "-o"].contains(last) {
+        words[words.count - 1] += " " + word
+      } else {
+        words.append(word)
+      }
+    }
+    var lines = ["   $ jitconnect"]
+    for word in words {
       if (lines.last?.count ?? 0) + word.count + 3 > 80 {
         lines[lines.count - 1] += " \\"
         lines.append("       \(word)")

@@ -254,6 +254,45 @@ import Testing
         == "ExpiredAuthenticationToken")
   }
 
+  @Test("an unregistered provider is told, and can be registered")
+  func registration() throws {
+    let azure = try azure { $0.subscriptions[0].securityRegistered = false }
+    let path = "/subscriptions/\(azure.subscription)/providers/Microsoft.Security/"
+    let list = path + "jitNetworkAccessPolicies"
+    #expect(try azure.call("GET", list).code == "MissingSubscriptionRegistration")
+    #expect(try azure.call("POST", path + "register", version: "2021-04-01").status == 200)
+    #expect(try azure.call("GET", list).status == 200)
+  }
+
+  @Test("a machine behind a firewall: its address and the mapped port")
+  func firewall() throws {
+    let azure = try azure {
+      var entry = SimulatedPolicy.Entry("web2", ports: [.init(22)])
+      entry.firewallAddress = "127.0.0.1"
+      entry.mappedPorts = [22: 40022]
+      $0.policies.append(SimulatedPolicy("behind", entries: [entry]))
+    }
+    let path = azure.policyPath.replacing("/default", with: "/behind")
+    let answer = try azure.call(
+      "POST", path + "/initiate",
+      body: [
+        "virtualMachines": [
+          [
+            "id": .string(azure.machineID("web2")),
+            "ports": [
+              [
+                "number": 22, "allowedSourceAddressPrefixes": ["203.0.113.7", "203.0.113.8"],
+                "duration": "PT5M",
+              ]
+            ],
+          ]
+        ]
+      ])
+    #expect(answer.text.contains("\"mappedPort\":40022"))
+    #expect(answer.text.contains("\"allowedSourceAddressPrefixes\""))
+    #expect(try azure.call("GET", path).text.contains("\"publicIpAddress\":\"127.0.0.1\""))
+  }
+
   @Test("lists page by nextLink, followed as it is")
   func paging() throws {
     let azure = try azure { $0.behaviour.pageSize = 1 }
@@ -277,7 +316,7 @@ import Testing
     #expect(interface.json["properties"]?["virtualMachine"]?["id"]?.text == azure.machineID("web1"))
     #expect(
       try azure.call("GET", network + "publicIPAddresses/web1-ip", version: "2024-05-01").json[
-        "properties"]?["ipAddress"]?.text?.hasPrefix("198.18.") == true)
+        "properties"]?["ipAddress"]?.text?.hasPrefix("127.128.") == true)
     #expect(
       try azure.call(
         "GET", network + "virtualNetworks/rg-demo-vnet/subnets/default", version: "2024-05-01"
@@ -294,6 +333,30 @@ import Testing
       "GET", azure.machineID("web1") + "/providers/Microsoft.Authorization/permissions",
       version: "2022-04-01")
     #expect(permissions.json["value"]?.elements?.first?["actions"] == ["*"])
+
+    let watchers = try azure.call(
+      "GET", "/subscriptions/\(azure.subscription)/providers/Microsoft.Network/networkWatchers",
+      version: "2024-05-01")
+    let watcher = watchers.json["value"]?.elements?.first?["id"]?.text ?? ""
+    let flow = try azure.call(
+      "POST", watcher + "/ipFlowVerify", version: "2024-05-01",
+      body: [
+        "targetResourceId": .string(azure.machineID("web1")), "direction": "Inbound",
+        "protocol": "TCP", "localPort": "22", "remotePort": "*", "localIPAddress": "10.0.0.4",
+        "remoteIPAddress": "203.0.113.7",
+      ])
+    #expect(flow.json["access"] == "Deny")
+    #expect(flow.json["ruleName"]?.text?.contains("-JITRule_") == true)
+    #expect(flow.headers["location"] != nil)
+    let effective = try azure.call(
+      "POST", network + "networkInterfaces/web1-nic/effectiveNetworkSecurityGroups",
+      version: "2024-05-01")
+    #expect(effective.status == 202)
+    azure.simulator.advance(by: .seconds(5))
+    let location = effective.headers["location"] ?? ""
+    let rules = try azure.call(
+      "GET", String(location.dropFirst(azure.simulator.baseURL.count)), version: nil)
+    #expect(rules.text.contains("\"22-22\""))
 
     _ = try initiate(
       azure,
