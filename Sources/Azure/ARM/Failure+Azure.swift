@@ -76,10 +76,10 @@ extension Failure {
     if let challenge {
       what = "Azure asks for a new sign-in: " + failure.what
       next =
-        "sign in again with 'jitconnect login', or 'az login --scope \(scope) "
-        + "--claims-challenge \(printable(challenge.encoded))'"
+        "sign in again: jitconnect login, or: az login --scope \(scope) "
+        + "--claims-challenge \(challenge.encoded)"
     } else {
-      next = "sign in again with 'jitconnect login' or 'az login'"
+      next = "sign in again: jitconnect login, or: az login"
     }
   }
 
