@@ -30,8 +30,9 @@ import Testing
       "vmId": "AAAA", "osType": "Linux", "powerState": "PowerState/running",
       "adminUsername": "azureuser", "computerName": "web1", "nicId": .string(Self.nic),
       "nicPrimary": true, "ipPrimary": true, "privateIp": "10.0.0.4",
-      "nicNsgId": .string(Self.nsg), "subnetId": .string(Self.subnet),
-      "subnetNsgId": "", "subnetRead": true, "pipId": .string(Self.pip),
+      "nicNsgId": .string(Self.nsg), "subnetKey": .string(Self.subnet.lowercased()),
+      "subnetNsgId": "", "subnetKey1": .string(Self.subnet.lowercased()),
+      "pipKey": .string(Self.pip.lowercased()),
       "publicIp": "198.51.100.7", "fqdn": "web1.example",
     ]
     changes(&row)
@@ -129,8 +130,7 @@ import Testing
   @Test("a subnet that could not be read is unknown, not without a group")
   func subnetUnknown() throws {
     let rows = [
-      row { $0.set("subnetRead", to: false) }, row { $0.remove("subnetRead") },
-      row { $0.set("subnetRead", to: 1) },
+      row { $0.set("subnetKey1", to: "") }, row { $0.remove("subnetKey1") }, row(),
       row { $0.set("subnetNsgId", to: .string(Self.nsg)) },
     ]
     let groups = rows.map {

@@ -44,7 +44,7 @@ extension VirtualMachineDirectory {
     return match.id
   }
 
-  private static func isGUID(_ text: String) -> Bool {
+  static func isGUID(_ text: String) -> Bool {
     let groups = text.split(separator: "-", omittingEmptySubsequences: false)
     return groups.map(\.count) == [8, 4, 4, 4, 12]
       && groups.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isHexDigit } }
