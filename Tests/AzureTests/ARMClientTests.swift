@@ -237,6 +237,17 @@ import Testing
     world.azure.finish()
   }
 
+  @Test("the right tenant is found in the wording for several, too")
+  func severalTenants() {
+    let text = Self.wrongTenant.replacing("match the tenant '", with: "match one of the tenants '")
+      .replacing(
+        "BBBBBBBB-0000-0000-0000-000000000000/",
+        with: "BBBBBBBB-0000-0000-0000-000000000000/,https://x/")
+    #expect(Credentials.rightTenant(in: text) == "bbbbbbbb-0000-0000-0000-000000000000")
+    #expect(Credentials.rightTenant(in: "must match") == nil)
+    #expect(Credentials.rightTenant(in: "") == nil)
+  }
+
   @Test("a named tenant that is no id is not asked")
   func oddTenant() async {
     let world = World()
@@ -268,6 +279,28 @@ import Testing
     #expect(
       failure?.cause
         == .http(status: 403, serviceCode: "AuthorizationFailed", correlationID: "corr-1"))
+  }
+
+  @Test("a refusal over a linked subscription is not told as the permission that is there")
+  func linked() async {
+    let world = World()
+    let text =
+      "The client has permission to perform action 'a' on scope '/s', however the current tenant 't' is not authorized to access linked subscription 'x'."
+    world.azure.expect("GET /x", .error(403, "LinkedAuthorizationFailed", text))
+    let failure = await failure { try await get(world) }
+    #expect(failure?.code == .notPermitted)
+    #expect(failure?.why?.hasPrefix(text) == true)
+  }
+
+  @Test(
+    "a path that could lead elsewhere is not sent",
+    arguments: ["", "x", "//x", "/x/../y", "/x/./y", "/x/", "/x//y", "/.."])
+  func badPath(path: String) async {
+    let world = World()
+    let failure = await failure { try await get(world, path) }
+    #expect(failure?.code == .usage)
+    #expect(world.azure.calls.isEmpty)
+    #expect(world.tokens.requests.isEmpty)
   }
 
   @Test("a refusal of another wording is still told")

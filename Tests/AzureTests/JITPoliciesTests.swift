@@ -301,7 +301,8 @@ import Testing
     let world = World()
     world.azure.expect(Self.initiate, reply)
     world.azure.expect(
-      "GET \(Self.policyID)", .json(Self.policy(requests: "[\(Self.request())]")))
+      "GET \(Self.policyID)", .json(Self.policy()),
+      .json(Self.policy(requests: "[\(Self.request())]")))
     let granted = try await JITPolicies(client: world.client).initiate(
       try id(Self.policyID), try access())
     #expect(granted.port(22, of: try id(Self.vm))?.status == .initiated)
@@ -318,7 +319,8 @@ import Testing
   func notOurs(request: String) async throws {
     let world = World()
     world.azure.expect(Self.initiate, .broken(.interrupted))
-    world.azure.expect("GET \(Self.policyID)", .json(Self.policy(requests: "[\(request)]")))
+    let answer = FakeAzure.Reply.json(Self.policy(requests: "[\(request)]"))
+    world.azure.expect("GET \(Self.policyID)", answer, answer, answer)
     let policy = try id(Self.policyID)
     let asked = try access()
     let failure = await failure {

@@ -91,7 +91,14 @@ package struct ARMClient: Sendable {
     _ method: HTTPRequest.Method, _ path: String, _ version: APIVersion,
     query: [(name: String, value: String)] = [], body: JSONTree? = nil, purpose: String,
     isRepeatable: Bool
-  ) -> ARMCall {
+  ) throws(Failure) -> ARMCall {
+    // A dot segment would be resolved on the way, and lead to another resource than the one named.
+    let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+    guard path.hasPrefix("/"), !segments.contains(where: { ["", ".", ".."].contains($0) }) else {
+      throw Failure(
+        .usage, what: "cannot \(purpose)",
+        why: "'\(printable(path, limit: 300))' is no path of a resource")
+    }
     let items = query + [(name: "api-version", value: version.rawValue)]
     return ARMCall(
       method: method,

@@ -14,7 +14,8 @@ extension VirtualMachineDirectory {
   package func subscriptions() async throws(Failure) -> [Subscription] {
     try await client.list("/subscriptions", .subscriptions, purpose: "list the subscriptions")
       .compactMap { item in
-        guard let id = (item["subscriptionId"] ?? .null).text else { return nil }
+        guard let id = item["subscriptionId"]?.text, ResourceID("/subscriptions/\(id)") != nil
+        else { return nil }
         return Subscription(
           id: id, name: item["displayName"]?.text ?? id, tenantID: item["tenantId"]?.text,
           state: item["state"]?.text)
@@ -61,7 +62,7 @@ extension VirtualMachineDirectory {
       ids = try await subscriptions().filter { $0.state?.lowercased() != "deleted" }.map(\.id)
     }
     ids.sort()
-    let lists = await sideBySide(ids) { id in
+    let lists = await sideBySide(ids, limit: 16) { id in
       await outcome { () async throws(Failure) in
         try await machineIDs(subscription: id, resourceGroup: query.resourceGroup, purpose)
       }
