@@ -153,6 +153,15 @@ struct World {
   }
 }
 
+extension World {
+  /// A call like any other.
+  func get(
+    _ path: String = "/x", query: [(name: String, value: String)] = []
+  ) async throws -> ARMAnswer {
+    try await client.get(path, .network, query: query, purpose: "read x")
+  }
+}
+
 func tree(_ text: String) throws -> JSONTree { try JSONTree(parsing: Array(text.utf8)) }
 
 func id(_ text: String) throws -> ResourceID { try ResourceID(parsing: text) }

@@ -309,6 +309,20 @@ import Testing
     world.azure.finish()
   }
 
+  @Test("where no connection was made there is nothing to look for")
+  func notSent() async throws {
+    let world = World()
+    let reply = FakeAzure.Reply(error: HTTPError(.connectFailed, "refused", curlCode: 7))
+    world.azure.expect(Self.initiate, reply, reply, reply, reply)
+    let policy = try id(Self.policyID)
+    let asked = try access()
+    let failure = await failure {
+      try await JITPolicies(client: world.client).initiate(policy, asked)
+    }
+    #expect(failure?.code == .networkFailed)
+    world.azure.finish()
+  }
+
   @Test(
     "a request of another source, port or hour is not taken for a lost one",
     arguments: [

@@ -7,14 +7,6 @@ import Testing
 
 @Suite struct VirtualMachineDirectoryTests {
   static let graph = "POST /providers/Microsoft.ResourceGraph/resources"
-  static let group = "/subscriptions/s1/resourceGroups/RG"
-  static let vm = "\(group)/providers/Microsoft.Compute/virtualMachines/Web1"
-  static let network = "\(group)/providers/Microsoft.Network"
-  static let nic = "\(network)/networkInterfaces/nic1"
-  static let pip = "\(network)/publicIPAddresses/pip1"
-  static let subnet = "\(network)/virtualNetworks/v/subnets/n"
-  static let nsg = "\(network)/networkSecurityGroups/nsg1"
-
   private func find(
     _ world: World, _ name: String = "web1", group: String? = nil, subscription: String? = nil
   ) async throws -> VirtualMachineDirectory.Matches {
@@ -25,14 +17,14 @@ import Testing
   /// One row of the query's answer.
   private func row(_ changes: (inout JSONTree) -> Void = { _ in }) -> JSONTree {
     var row: JSONTree = [
-      "id": .string(Self.vm), "name": "Web1", "resourceGroup": "rg", "subscriptionId": "s1",
+      "id": .string(Fixture.vm), "name": "Web1", "resourceGroup": "rg", "subscriptionId": "s1",
       "tenantId": "t1", "location": "westeurope", "zones": ["1"], "tags": ["role": "web"],
       "vmId": "AAAA", "osType": "Linux", "powerState": "PowerState/running",
-      "adminUsername": "azureuser", "computerName": "web1", "nicId": .string(Self.nic),
+      "adminUsername": "azureuser", "computerName": "web1", "nicId": .string(Fixture.nic),
       "nicPrimary": true, "ipPrimary": true, "privateIp": "10.0.0.4",
-      "nicNsgId": .string(Self.nsg), "subnetKey": .string(Self.subnet.lowercased()),
-      "subnetNsgId": "", "subnetKey1": .string(Self.subnet.lowercased()),
-      "pipKey": .string(Self.pip.lowercased()),
+      "nicNsgId": .string(Fixture.nsg), "subnetKey": .string(Fixture.subnet.lowercased()),
+      "subnetNsgId": "", "subnetKey1": .string(Fixture.subnet.lowercased()),
+      "pipKey": .string(Fixture.pip.lowercased()),
       "publicIp": "198.51.100.7", "fqdn": "web1.example",
     ]
     changes(&row)
@@ -67,9 +59,9 @@ import Testing
       machine.addresses == [
         VMAddress(
           privateIPv4: "10.0.0.4", publicIPv4: "198.51.100.7", fqdn: "web1.example",
-          isPrimary: true, networkInterface: try id(Self.nic),
-          networkSecurityGroup: try id(Self.nsg),
-          subnet: try id(Self.subnet), subnetSecurityGroup: .none, publicIP: try id(Self.pip))
+          isPrimary: true, networkInterface: try id(Fixture.nic),
+          networkSecurityGroup: try id(Fixture.nsg),
+          subnet: try id(Fixture.subnet), subnetSecurityGroup: .none, publicIP: try id(Fixture.pip))
       ])
     let body = try #require(world.azure.calls.first?.json)
     #expect(body["subscriptions"] == nil)
@@ -102,14 +94,15 @@ import Testing
   @Test("rows of one machine are folded, the primary address first")
   func folding() async throws {
     let world = World()
-    let other = "\(Self.network)/networkInterfaces/nic2"
+    let other = "\(Fixture.network)/networkInterfaces/nic2"
     world.azure.expect(
       Self.graph,
       answer([
         row {
           $0.set(
             "id",
-            to: .string(Self.vm.uppercased().replacing("/SUBSCRIPTIONS", with: "/subscriptions")))
+            to: .string(Fixture.vm.uppercased().replacing("/SUBSCRIPTIONS", with: "/subscriptions"))
+          )
           $0.set("nicId", to: .string(other))
           $0.set("nicPrimary", to: false)
           $0.set("privateIp", to: "10.0.0.9")
@@ -131,19 +124,19 @@ import Testing
   func subnetUnknown() throws {
     let rows = [
       row { $0.set("subnetKey1", to: "") }, row { $0.remove("subnetKey1") }, row(),
-      row { $0.set("subnetNsgId", to: .string(Self.nsg)) },
+      row { $0.set("subnetNsgId", to: .string(Fixture.nsg)) },
     ]
     let groups = rows.map {
       VirtualMachineQuery.machines([$0]).first?.addresses.first?.subnetSecurityGroup
     }
     #expect(
-      groups == [.unknown, .unknown, VMAddress.SubnetSecurityGroup.none, .id(try id(Self.nsg))])
+      groups == [.unknown, .unknown, VMAddress.SubnetSecurityGroup.none, .id(try id(Fixture.nsg))])
   }
 
   @Test("missing columns, nulls and empty texts are nothing, and never a trap")
   func sparse() throws {
     let rows: [JSONTree] = [
-      ["id": .string(Self.vm)], ["id": .null], ["name": "x"], .null, "x",
+      ["id": .string(Fixture.vm)], ["id": .null], ["name": "x"], .null, "x",
       ["id": "/subscriptions/s/resourceGroups/g/providers/A.B/c/d"],
     ]
     let machines = VirtualMachineQuery.machines(rows)
@@ -155,7 +148,7 @@ import Testing
   @Test("an exact spelling comes before others, and all are given")
   func exactFirst() async throws {
     let world = World()
-    let lower = Self.vm.replacing("Web1", with: "web1").replacing("RG", with: "other")
+    let lower = Fixture.vm.replacing("Web1", with: "web1").replacing("RG", with: "other")
     world.azure.expect(
       Self.graph, answer([row(), row { $0.set("id", to: .string(lower)) }]))
     #expect(try await find(world).machines.map(\.name) == ["web1", "Web1"])
@@ -179,7 +172,8 @@ import Testing
   @Test("rows that come as a table are read too")
   func table() throws {
     let data = try tree(
-      #"{"columns":[{"name":"id","type":"string"},{"name":"n"}],"rows":[["\#(Self.vm)",1],["x"]]}"#)
+      #"{"columns":[{"name":"id","type":"string"},{"name":"n"}],"rows":[["\#(Fixture.vm)",1],["x"]]}"#
+    )
     #expect(ResourceGraph.objects(data).first?["n"]?.integer == 1)
     #expect(ResourceGraph.objects(data).count == 2)
   }
@@ -210,37 +204,6 @@ import Testing
 
   // MARK: Without Resource Graph
 
-  private func expectMachine(_ azure: FakeAzure, status: String = "PowerState/running") {
-    azure.expect(
-      "GET \(Self.vm)",
-      .json(
-        """
-        {"id":"\(Self.vm)","name":"Web1","location":"West Europe","tags":{"a":"b"},"zones":["2"],
-         "resources":[{"id":"\(Self.vm)/extensions/AADSSHLoginForLinux"}],
-         "properties":{"vmId":"BBBB","osProfile":{"computerName":"w","adminUsername":"adm"},
-          "storageProfile":{"osDisk":{"osType":"Linux"}},
-          "networkProfile":{"networkInterfaces":[{"id":"\(Self.nic)"}]},
-          "instanceView":{"statuses":[{"code":"ProvisioningState/succeeded"},{"code":"\(status)"}]}}}
-        """))
-  }
-
-  private func expectNetwork(_ azure: FakeAzure) {
-    azure.expect(
-      "GET \(Self.nic)",
-      .json(
-        """
-        {"id":"\(Self.nic)","properties":{"networkSecurityGroup":{"id":"\(Self.nsg)"},
-         "ipConfigurations":[
-          {"properties":{"privateIPAddress":"fd00::4","privateIPAddressVersion":"IPv6"}},
-          {"properties":{"privateIPAddress":"10.0.0.4","primary":true,
-           "publicIPAddress":{"id":"\(Self.pip)"},"subnet":{"id":"\(Self.subnet)"}}}]}}
-        """))
-    azure.expect(
-      "GET \(Self.pip)",
-      .json(#"{"properties":{"ipAddress":"198.51.100.7","dnsSettings":{"fqdn":"f"}}}"#))
-    azure.expect("GET \(Self.subnet)", .json(#"{"properties":{}}"#))
-  }
-
   @Test(
     "where Resource Graph is refused, silent or ignorant, lists of each subscription are read",
     arguments: [
@@ -259,12 +222,12 @@ import Testing
     world.azure.expect(
       "GET /subscriptions/s1/providers/Microsoft.Compute/virtualMachines",
       .json(
-        #"{"value":[{"id":"\#(Self.vm)2"}],"nextLink":"https://management.azure.com/more"}"#))
-    world.azure.expect("GET /more", .json(#"{"value":[{"id":"\#(Self.vm)"}]}"#))
+        #"{"value":[{"id":"\#(Fixture.vm)2"}],"nextLink":"https://management.azure.com/more"}"#))
+    world.azure.expect("GET /more", .json(#"{"value":[{"id":"\#(Fixture.vm)"}]}"#))
     world.azure.expect(
       "GET /subscriptions/s2/providers/Microsoft.Compute/virtualMachines", .error(403, "No"))
-    expectMachine(world.azure)
-    expectNetwork(world.azure)
+    Fixture.expectMachine(world.azure)
+    Fixture.expectNetwork(world.azure)
     let matches = try await find(world)
     #expect(!matches.cameFromGraph)
     #expect(matches.machines.map(\.name) == ["Web1"])
@@ -294,135 +257,6 @@ import Testing
     world.azure.finish()
   }
 
-  // MARK: Compute and Network
-
-  @Test("a machine is read with its state and addresses")
-  func get() async throws {
-    let world = World()
-    expectMachine(world.azure)
-    expectNetwork(world.azure)
-    let machine = try await VirtualMachineDirectory(client: world.client).get(try id(Self.vm))
-    #expect(machine.vmID == "bbbb")
-    #expect(machine.location == "West Europe")
-    #expect(machine.powerState == .running)
-    #expect(machine.hasEntraLogin == true)
-    #expect(machine.addresses.map(\.privateIPv4) == ["10.0.0.4"])
-    #expect(machine.addresses.first?.subnetSecurityGroup == VMAddress.SubnetSecurityGroup.none)
-    #expect(machine.addresses.first?.fqdn == "f")
-    #expect(machine.unread == [])
-    #expect(
-      world.azure.calls.first?.query == "$expand=instanceView&api-version=2024-07-01")
-    world.azure.finish()
-  }
-
-  @Test("what is known of a machine makes its parts be asked for once, and out of date ones again")
-  func known() async throws {
-    let world = World()
-    expectMachine(world.azure)
-    expectNetwork(world.azure)
-    let old = "\(Self.network)/publicIPAddresses/old"
-    world.azure.expect("GET \(old)", .error(404, "ResourceNotFound"))
-    let known = VirtualMachine(
-      id: try id(Self.vm), tenantID: "t1", location: "x",
-      addresses: [
-        VMAddress(isPrimary: true, networkInterface: try id(Self.nic), publicIP: try id(old))
-      ])
-    let machine = try await VirtualMachineDirectory(client: world.client).get(
-      try id(Self.vm), known: known)
-    #expect(machine.addresses.first?.publicIPv4 == "198.51.100.7")
-    #expect(machine.tenantID == "t1")
-    #expect(machine.unread == [])
-    world.azure.finish()
-  }
-
-  @Test("an address that may not be read is a gap that is told")
-  func gaps() async throws {
-    let world = World()
-    expectMachine(world.azure, status: "ProvisioningState/x")
-    world.azure.expect(
-      "GET \(Self.nic)",
-      .json(
-        #"{"properties":{"ipConfigurations":[{"properties":{"privateIPAddress":"10.0.0.4","publicIPAddress":{"id":"\#(Self.pip)"},"subnet":{"id":"\#(Self.subnet)"}}}]}}"#
-      ))
-    world.azure.expect("GET \(Self.pip)", .error(403, "AuthorizationFailed", "no right"))
-    world.azure.expect("GET \(Self.subnet)", .error(403, "AuthorizationFailed", "no right"))
-    let machine = try await VirtualMachineDirectory(client: world.client).get(try id(Self.vm))
-    #expect(machine.powerState == nil)
-    #expect(machine.addresses.first?.publicIPv4 == nil)
-    #expect(machine.addresses.first?.publicIP == (try id(Self.pip)))
-    #expect(machine.addresses.first?.subnetSecurityGroup == .unknown)
-    #expect(machine.unread.count == 1)
-    #expect(machine.unread.first?.hasPrefix("pip1: no right") == true)
-  }
-
-  @Test(
-    "a machine that is gone is vm-not-found, with Azure's own words",
-    arguments: [
-      "ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound",
-    ])
-  func gone(code: String) async throws {
-    let world = World()
-    world.azure.expect("GET \(Self.vm)", .error(404, code, "It was not found."))
-    let directory = VirtualMachineDirectory(client: world.client)
-    let target = try id(Self.vm)
-    let failure = await failure { try await directory.get(target) }
-    #expect(failure?.code == .vmNotFound)
-    #expect(failure?.what == "there is no virtual machine Web1 in RG")
-    #expect(failure?.why?.contains("It was not found.") == true)
-  }
-
-  @Test(
-    "machines of other kinds are named as what they are",
-    arguments: [
-      ("Microsoft.HybridCompute/machines/m", "an Arc machine"),
-      (
-        "Microsoft.Compute/virtualMachineScaleSets/s/virtualMachines/0",
-        "an instance of a scale set"
-      ),
-      ("Microsoft.ClassicCompute/virtualMachines/c", "a classic virtual machine"),
-    ])
-  func otherKinds(type: String, noun: String) async throws {
-    let world = World()
-    let directory = VirtualMachineDirectory(client: world.client)
-    let target = try id("\(Self.group)/providers/\(type)")
-    let failure = await failure { try await directory.get(target) }
-    #expect(failure?.code == .vmUnsupported)
-    #expect(failure?.what.hasSuffix(noun) == true)
-  }
-
-  @Test("a machine is started and waited for")
-  func start() async throws {
-    let world = World()
-    world.azure.expect(
-      "POST \(Self.vm)/start",
-      .json("", status: 202, [("Azure-AsyncOperation", "https://management.azure.com/op")]))
-    world.azure.expect(
-      "GET /op", .json(#"{"status":"InProgress"}"#), .json(#"{"status":"Succeeded"}"#))
-    var states: [String] = []
-    try await VirtualMachineDirectory(client: world.client).start(try id(Self.vm)) {
-      states.append($0)
-    }
-    #expect(states == ["InProgress", "Succeeded"])
-    world.azure.finish()
-  }
-
-  @Test("a start that fails gives Azure's reason")
-  func startFailed() async throws {
-    let world = World()
-    world.azure.expect(
-      "POST \(Self.vm)/start",
-      .json("", status: 202, [("Azure-AsyncOperation", "https://management.azure.com/op")]))
-    world.azure.expect(
-      "GET /op",
-      .json(
-        #"{"status":"Failed","error":{"code":"AllocationFailed","message":"Allocation failed."}}"#))
-    let directory = VirtualMachineDirectory(client: world.client)
-    let target = try id(Self.vm)
-    let failure = await failure { try await directory.start(target) }
-    #expect(failure?.code == .vmStartFailed)
-    #expect(failure?.why?.hasPrefix("Allocation failed.") == true)
-  }
-
   // MARK: Names and memory
 
   @Test("names near to a mistyped one are ranked: prefixes first, then by edits")
@@ -433,7 +267,7 @@ import Testing
       Self.graph,
       answer(
         names.map {
-          ["id": .string("\(Self.group)/providers/Microsoft.Compute/virtualMachines/\($0)")]
+          ["id": .string("\(Fixture.group)/providers/Microsoft.Compute/virtualMachines/\($0)")]
         }
       ))
     let near = try await VirtualMachineDirectory(client: world.client).near(.init(name: "Web1"))

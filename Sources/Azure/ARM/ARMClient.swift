@@ -84,7 +84,7 @@ package struct ARMClient: Sendable {
     return try await perform(
       ARMCall(
         method: .get, url: url, body: nil, purpose: purpose, isRepeatable: true,
-        timeout: .seconds(60)))
+        timeout: .seconds(30)))
   }
 
   private func call(
@@ -104,7 +104,7 @@ package struct ARMClient: Sendable {
       method: method,
       url: cloud.resourceManager + URLText.path(path) + "?" + URLText.query(items),
       body: body?.bytes, purpose: purpose, isRepeatable: isRepeatable,
-      timeout: .seconds(method == .get ? 30 : 60))
+      timeout: .seconds(method == .put || method == .delete ? 60 : 30))
   }
 
   /// Whether a URL lies on the Resource Manager, where tokens may go.
@@ -136,7 +136,7 @@ package struct ARMClient: Sendable {
       case .success(let answer):
         let error = ServiceError(body: answer.body)
         failure = Failure(refusal: error, in: answer)
-        if answer.status == 401, credentials.canAnswer(error, answer, refused: token, pacing) {
+        if answer.status == 401, credentials.canAnswer(error, answer, pacing) {
           continue
         }
         if answer.status == 401 {

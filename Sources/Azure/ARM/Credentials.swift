@@ -26,7 +26,7 @@ struct Credentials {
 
   /// Whether the call is worth another try with another token; changes what is asked for.
   mutating func canAnswer(
-    _ error: ServiceError, _ answer: ARMAnswer, refused token: AccessToken, _ pacing: Pacing
+    _ error: ServiceError, _ answer: ARMAnswer, _ pacing: Pacing
   ) -> Bool {
     if let demand = ClaimsChallenge(authenticate: answer.headers.all("WWW-Authenticate")) {
       guard challenge == nil else { return false }

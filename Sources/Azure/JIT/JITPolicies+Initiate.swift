@@ -27,7 +27,7 @@ extension JITPolicies {
       let failure = Self.explain(error, policy)
       // An answer that cannot be read, or none: Azure may have acted on the request.
       guard [.networkFailed, .azureUnavailable, .azureAnswerInvalid].contains(failure.code),
-        let found = await heard(policy, request, since: begun)
+        !failure.connectionWasNotMade, let found = await heard(policy, request, since: begun)
       else { throw failure }
       return found
     }
@@ -89,10 +89,6 @@ extension JITPolicies {
     } else if failure.serviceCode == Assumptions.policyNotFound.lowercased() || status == 404 {
       failure.code = .jitNotEnabled
       failure.what = "the just-in-time policy \(policy.name) is not there any more"
-    } else if failure.serviceCode == "missingsubscriptionregistration" {
-      failure.next =
-        "az provider register --namespace Microsoft.Security --subscription "
-        + policy.subscription
     } else if status == 400,
       failure.serviceCode != Assumptions.invalidInitiateInput.lowercased(),
       mentions(failure.why, Assumptions.durationWord)
