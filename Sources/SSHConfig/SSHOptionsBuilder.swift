@@ -33,7 +33,7 @@ struct SSHOptionsBuilder {
   }
 
   private func check() throws(SSHConfigError) {
-    if let text = draft[.refuseConnection] {
+    if let text = draft[.refuseConnection], !command.printsConfiguration {
       throw SSHConfigError(
         .refused, "RefuseConnection: \(text)", file: draft.settings[.refuseConnection]?.origin.path,
         line: draft.settings[.refuseConnection]?.origin.line)
