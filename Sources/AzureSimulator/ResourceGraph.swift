@@ -4,6 +4,25 @@ extension World {
     var machine: Machine
     /// The network interface's number; its public address belongs to the first.
     var interface: Int
+    /// Joined resources that the caller may not read: their columns stay empty.
+    var hidden: [GraphPlan.Source] = []
+  }
+
+  /// What a caller must be allowed to read for a joined resource to have a row.
+  private func hiddenSources(_ machine: Machine, _ caller: Caller) -> [GraphPlan.Source] {
+    var hidden: [GraphPlan.Source] = []
+    let network = "Microsoft.Network/"
+    if !caller.may(network + "networkInterfaces/read", on: interfaceID(of: machine.made)) {
+      hidden.append(.interface)
+    }
+    if !caller.may(network + "publicIPAddresses/read", on: addressID(of: machine.made)) {
+      hidden.append(.address)
+    }
+    if !caller.may(network + "virtualNetworks/read", on: networkID(of: machine.made)) {
+      hidden.append(.network)
+    }
+    // The others are found through the interface.
+    return hidden.contains(.interface) ? [.interface, .address, .network] : hidden
   }
 
   func resourceGraph(
@@ -84,9 +103,11 @@ extension World {
         subscriptions?.contains(machine.made.subscription) ?? true,
         caller.may(action, on: machine.made.id)
       else { continue }
-      let count = plan.joinsInterfaces ? machine.made.extraInterfaces + 1 : 1
+      let hidden = plan.joinsInterfaces ? hiddenSources(machine, caller) : []
+      let readsInterfaces = plan.joinsInterfaces && !hidden.contains(.interface)
+      let count = readsInterfaces ? machine.made.extraInterfaces + 1 : 1
       for interface in 0..<count {
-        let row = Row(machine: machine, interface: interface)
+        let row = Row(machine: machine, interface: interface, hidden: hidden)
         let matches = plan.filters.allSatisfy { filter in
           filter.matches { name in
             let column =
@@ -174,6 +195,9 @@ extension World {
 
   private func value(of column: GraphPlan.Column, _ row: Row) -> JSON {
     let made = row.machine.made
+    if row.hidden.contains(column.source) {
+      return column.expression.contains("tobool(") ? .null : ""
+    }
     switch (column.source, column.expression) {
     case (.machine, let expression):
       let (path, isText, isLower) = GraphPlan.unwrapped(expression)

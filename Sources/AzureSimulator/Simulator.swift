@@ -21,6 +21,7 @@ package final class Simulator: Sendable {
   let interceptions = Mutex<[Interception]>([])
   let wake: (read: Int32, write: Int32)
   private let stopped = Mutex(false)
+  private let gateOrder = Mutex(())
   let configuration: SimulatorConfiguration
 
   struct Interception {
@@ -281,15 +282,18 @@ package final class Simulator: Sendable {
 
   func applyGates() {
     guard !gatekeeper.gates.isEmpty else { return }
-    let open = world.withLock { world in
-      let addresses = world.clientAddresses
-      return gatekeeper.gates.map { gate in
-        world.behaviour.shutGateAccepts
-          || addresses.contains {
-            world.reaches(gate.machineKey, port: gate.machinePort, from: $0)
-          }
+    // One at a time: a decision that was made earlier must not be carried out later.
+    gateOrder.withLock { _ in
+      let open = world.withLock { world in
+        let addresses = world.clientAddresses
+        return gatekeeper.gates.map { gate in
+          world.behaviour.shutGateAccepts
+            || addresses.contains {
+              world.reaches(gate.machineKey, port: gate.machinePort, from: $0)
+            }
+        }
       }
+      gatekeeper.apply(open) { log.record($0, $1, source: $2) }
     }
-    gatekeeper.apply(open) { log.record($0, $1, source: $2) }
   }
 }

@@ -185,4 +185,33 @@ import Testing
     let stranger = try TestAzure(configuration)
     #expect(try stranger.query(Self.query("name =~ 'web1'")).json["count"] == 0)
   }
+
+  @Test("a network that the caller may not read leaves its columns empty")
+  func unreadableNetwork() throws {
+    var configuration = SimulatorConfiguration(machines: [SimulatedMachine("web1")])
+    configuration.identities[0].grants = [
+      .init(actions: ["*/read"], notActions: ["Microsoft.Network/virtualNetworks/*"])
+    ]
+    let azure = try TestAzure(configuration)
+    let text = Self.query("name =~ 'web1'").replacing(", subnetKey1", with: "")
+    let row = try azure.query(text).json["data"]?.elements?.first
+    #expect(row?["subnetKey1"] == "")
+    #expect(row?["subnetKey"]?.text?.isEmpty == false)
+    #expect(row?["nicNsgId"]?.text?.isEmpty == false)
+  }
+
+  @Test("names that resemble a mistyped one can be listed")
+  func nearNames() throws {
+    let azure = try fleet()
+    let answer = try azure.query(
+      """
+      Resources
+      | where type =~ 'microsoft.compute/virtualmachines'
+      | where name startswith 'w' or name contains 'wbe1' or name contains 'be1'
+      | where resourceGroup =~ 'rg-demo'
+      | project id, name, resourceGroup, subscriptionId
+      | order by name asc, id asc
+      """)
+    #expect(answer.json["data"]?.elements?.map { $0["name"] } == ["Web1", "web2"])
+  }
 }
