@@ -70,10 +70,11 @@ package final class Simulator: Sendable {
       while !stopped.withLock({ $0 }) {
         let wait = world.withLock { world -> Int32 in
           guard let next = world.settle() else { return -1 }
-          return Int32(clamping: (next - world.now).ticks / 10_000 + 1)
+          // Never negative, which would wait for ever.
+          return Int32(clamping: max(0, (next - world.now).ticks / 10_000 + 1))
         }
         applyGates()
-        if Socket.readable([wake.read], milliseconds: max(wait, -1)).isEmpty { continue }
+        if Socket.readable([wake.read], milliseconds: wait).isEmpty { continue }
         _ = try? readSome(wake.read, limit: 64)
       }
     }
