@@ -302,18 +302,24 @@ final class SessionLoop {
   }
 
   private func watchSignals() {
-    Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE)
-    if request.terminal != nil { Signals.watch(SIGWINCH) }
+    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
+    // A reader of ours that goes away is an error of write, not the end of this process.
+    Signals.ignore(SIGPIPE)
+    if streams.terminal != nil { Signals.watch(SIGWINCH, SIGCONT) }
   }
 
   private func unwatchSignals() {
-    Signals.restoreDefault(SIGWINCH)
+    if streams.terminal != nil { Signals.restoreDefault(SIGWINCH, SIGCONT) }
   }
 
   private func handleSignals() {
     for signal in Signals.arrived() {
       switch signal {
       case SIGWINCH: needsResize = true
+      case SIGCONT:
+        // Stopped from outside and continued: the shell has set the terminal as it likes it.
+        terminal?.renew()
+        needsResize = true
       case SIGINT, SIGTERM, SIGHUP, SIGQUIT:
         log.debug1("Killed by signal \(signal).")
         ending = request.program == .none && signal == SIGTERM ? .finished : .interrupted(signal)
@@ -342,7 +348,9 @@ final class SessionLoop {
       }
       polls.append(pollfd(fd: Signals.pipe() ?? -1, events: Int16(POLLIN), revents: 0))
       guard unsafe poll(&polls, 3, -1) > 0 else { continue }
-      if polls[2].revents != 0, Signals.arrived().contains(where: { $0 != SIGWINCH }) { return }
+      if polls[2].revents != 0, Signals.arrived().contains(where: { ![SIGWINCH, SIGCONT].contains($0) }) {
+        return
+      }
       if polls[0].revents != 0 { output.push(isReady: true) }
       if polls[1].revents != 0 { error.push(isReady: true) }
     }
@@ -371,7 +379,8 @@ final class SessionLoop {
       try optional("env") { $0.handle.setEnvironment(channel, name: name, value: value) }
     }
     if let terminal = request.terminal {
-      let modes = TerminalModes.encode(terminal.settings)
+      let modes = TerminalModes.encode(
+        terminal.settings, limit: 256 - terminal.name.utf8.count)
       let granted = try optional("pty-req") {
         $0.handle.requestTerminal(channel, term: terminal.name, modes: modes, size: terminal.size)
       }
