@@ -163,9 +163,10 @@ package struct ARMClient: Sendable {
       ("x-ms-client-request-id", UUID().uuidString.lowercased()),
     ]
     if call.body != nil { headers.append(("Content-Type", "application/json")) }
-    let request = HTTPRequest(
+    var request = HTTPRequest(
       call.method, call.url, headers: headers, body: call.body ?? (call.method == .post ? [] : nil),
       timeout: call.timeout)
+    request.freshConnection = !call.isRepeatable
     let begun = pacing.elapsed()
     var record = CallRecord(
       method: call.method.rawValue, path: printable(call.path), milliseconds: 0)
