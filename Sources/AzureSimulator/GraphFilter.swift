@@ -6,6 +6,7 @@ indirect enum GraphFilter {
   case equals(String, [String], ignoringCase: Bool)
   case contains(String, String)
   case startsWith(String, String)
+  case endsWith(String, String)
   case isNotNull(String)
 
   init(_ tokens: [GraphQuery.Token]) throws(AzureError) {
@@ -35,7 +36,7 @@ indirect enum GraphFilter {
     if text.hasPrefix("isnotnull("), text.hasSuffix(")") {
       return .isNotNull(String(text.dropFirst("isnotnull(".count).dropLast()))
     }
-    let operators = ["=~", "==", "contains", "startswith", "in~", "in"]
+    let operators = ["=~", "==", "contains", "startswith", "endswith", "in~", "in"]
     guard let index = tokens.firstIndex(where: { token in operators.contains { token.is($0) } }),
       index > 0
     else { throw GraphQuery.failure(tokens.first, expected: "a condition") }
@@ -61,6 +62,7 @@ indirect enum GraphFilter {
     switch word {
     case "contains": return .contains(column, rest[0].value)
     case "startswith": return .startsWith(column, rest[0].value)
+    case "endswith": return .endsWith(column, rest[0].value)
     default: return .equals(column, [rest[0].value], ignoringCase: word == "=~")
     }
   }
@@ -70,7 +72,7 @@ indirect enum GraphFilter {
     switch self {
     case .all(let parts), .any(let parts): return parts.flatMap(\.columns)
     case .equals(let column, _, _), .contains(let column, _), .startsWith(let column, _),
-      .isNotNull(let column):
+      .endsWith(let column, _), .isNotNull(let column):
       return [column]
     }
   }
@@ -88,6 +90,8 @@ indirect enum GraphFilter {
       return part.isEmpty || value(column).lowercased().contains(part.lowercased())
     case .startsWith(let column, let part):
       return value(column).lowercased().hasPrefix(part.lowercased())
+    case .endsWith(let column, let part):
+      return value(column).lowercased().hasSuffix(part.lowercased())
     case .isNotNull(let column): return !value(column).isEmpty
     }
   }

@@ -41,20 +41,17 @@ struct GraphPlan {
       "properties.hardwareProfile.vmSize", "properties.networkProfile.networkInterfaces",
     ],
     .interface: [
-      "id", "name", "tolower(tostring(properties.virtualMachine.id))",
-      "tobool(properties.primary)", "count==1 or tobool(item.properties.primary)",
-      "tostring(item.properties.privateIPAddress)",
-      "tostring(properties.networkSecurityGroup.id)", "properties.virtualMachine",
-      "tolower(tostring(item.properties.subnet.id))",
-      "tolower(tostring(item.properties.publicIPAddress.id))",
+      "id", "name", "properties.virtualMachine", "properties.virtualMachine.id",
+      "tobool(properties.primary)", "count==1 or tobool(item.properties.primary)", "item.name",
+      "item.properties.privateIPAddress", "item.properties.privateIPAddressVersion",
+      "properties.networkSecurityGroup.id", "item.properties.subnet.id",
+      "item.properties.publicIPAddress.id",
     ],
     .address: [
-      "id", "name", "tolower(id)", "tostring(properties.ipAddress)",
-      "tostring(properties.dnsSettings.fqdn)",
+      "id", "name", "properties.ipAddress", "properties.dnsSettings.fqdn",
+      "properties.publicIPAllocationMethod",
     ],
-    .network: [
-      "id", "tolower(tostring(item.id))", "tostring(item.properties.networkSecurityGroup.id)",
-    ],
+    .network: ["id", "name", "item.id", "item.properties.networkSecurityGroup.id"],
   ]
 
   init(_ query: GraphQuery, isJoined: Bool = false) throws(AzureError) {
@@ -93,10 +90,8 @@ struct GraphPlan {
       }
       return nil
     }
-    let known = source == .machine ? Self.unwrapped(expression).path : expression
-    guard Self.expressions[source]?.contains(known) == true || expression == "type" else {
-      return nil
-    }
+    let path = Self.unwrapped(expression).path
+    guard Self.expressions[source]?.contains(path) == true || path == "type" else { return nil }
     return Column(name: name ?? expression, source: source, expression: expression)
   }
 
@@ -149,10 +144,7 @@ struct GraphPlan {
         columns?.remove(at: index)
       }
     case "extend":
-      let (name, value) = try GraphQuery.assignment(stage.tokens)
-      guard canonical(value) == "array_length(properties.ipConfigurations)", source == .interface
-      else { throw GraphQuery.failure(value.first, expected: "a recognised expression") }
-      aliases[name.value] = "count"
+      for part in GraphQuery.split(stage.tokens, at: ",") { try extend(part) }
     case "mv-expand":
       var tokens = stage.tokens
       if tokens.count > 2, tokens[tokens.count - 2].is("limit") {
@@ -181,6 +173,23 @@ struct GraphPlan {
       limit = count
     default: throw refused
     }
+  }
+
+  private mutating func extend(_ tokens: [GraphQuery.Token]) throws(AzureError) {
+    let (name, value) = try GraphQuery.assignment(tokens)
+    let expression = canonical(value)
+    if source == .interface, expression == "array_length(properties.ipConfigurations)" {
+      aliases[name.value] = "count"
+      return
+    }
+    // Whether a join found something.
+    let inner = expression.dropFirst("isnotempty(".count).dropLast()
+    guard expression.hasPrefix("isnotempty("), expression.hasSuffix(")"), columns != nil,
+      var column = column(for: String(inner), named: name.value),
+      columns?.contains(where: { $0.name == name.value }) == false
+    else { throw GraphQuery.failure(value.first, expected: "a recognised expression") }
+    column.expression = "isnotempty(\(column.expression))"
+    columns?.append(column)
   }
 
   private mutating func join(_ stage: GraphQuery.Stage) throws(AzureError) {

@@ -4,6 +4,25 @@ extension World {
     var machine: Machine
     /// The network interface's number; its public address belongs to the first.
     var interface: Int
+    /// Joined resources that the caller may not read: their columns stay empty.
+    var hidden: [GraphPlan.Source] = []
+  }
+
+  /// What a caller must be allowed to read for a joined resource to have a row.
+  private func hiddenSources(_ machine: Machine, _ caller: Caller) -> [GraphPlan.Source] {
+    var hidden: [GraphPlan.Source] = []
+    let network = "Microsoft.Network/"
+    if !caller.may(network + "networkInterfaces/read", on: interfaceID(of: machine.made)) {
+      hidden.append(.interface)
+    }
+    if !caller.may(network + "publicIPAddresses/read", on: addressID(of: machine.made)) {
+      hidden.append(.address)
+    }
+    if !caller.may(network + "virtualNetworks/read", on: networkID(of: machine.made)) {
+      hidden.append(.network)
+    }
+    // The others are found through the interface.
+    return hidden.contains(.interface) ? [.interface, .address, .network] : hidden
   }
 
   func resourceGraph(
@@ -84,9 +103,11 @@ extension World {
         subscriptions?.contains(machine.made.subscription) ?? true,
         caller.may(action, on: machine.made.id)
       else { continue }
-      let count = plan.joinsInterfaces ? machine.made.extraInterfaces + 1 : 1
+      let hidden = plan.joinsInterfaces ? hiddenSources(machine, caller) : []
+      let readsInterfaces = plan.joinsInterfaces && !hidden.contains(.interface)
+      let count = readsInterfaces ? machine.made.extraInterfaces + 1 : 1
       for interface in 0..<count {
-        let row = Row(machine: machine, interface: interface)
+        let row = Row(machine: machine, interface: interface, hidden: hidden)
         let matches = plan.filters.allSatisfy { filter in
           filter.matches { name in
             let column =
@@ -173,29 +194,24 @@ extension World {
   }
 
   private func value(of column: GraphPlan.Column, _ row: Row) -> JSON {
-    let made = row.machine.made
-    switch (column.source, column.expression) {
-    case (.machine, let expression):
-      let (path, isText, isLower) = GraphPlan.unwrapped(expression)
-      let value = machineValue(path, row.machine)
-      if isLower { return .string((value.text ?? "").lowercased()) }
-      return isText && value.isNull ? "" : value
-    case (.interface, let expression): return interfaceValue(expression, row)
-    case (.address, let expression):
-      guard row.interface == 0, made.publicAddress != .none else { return "" }
-      switch expression {
-      case "id": return .string(addressID(of: made))
-      case "name": return .string(made.name + "-ip")
-      case "tolower(id)": return .string(addressID(of: made).lowercased())
-      case "tostring(properties.ipAddress)": return .string(toldAddress(of: row.machine) ?? "")
-      default: return .string(made.fqdn ?? "")
-      }
-    case (.network, "tolower(tostring(item.id))"):
-      return .string(subnetID(of: made).lowercased())
-    case (.network, "tostring(item.properties.networkSecurityGroup.id)"):
-      return .string(subnetGroupID(of: made) ?? "")
-    case (.network, _): return .string(networkID(of: made))
+    if column.expression.hasPrefix("isnotempty(") {
+      var inner = column
+      inner.expression = String(column.expression.dropFirst("isnotempty(".count).dropLast())
+      return .bool(value(of: inner, row).text?.isEmpty == false)
     }
+    let (path, isText, isLower) = GraphPlan.unwrapped(column.expression)
+    var value = JSON.null
+    if !row.hidden.contains(column.source) {
+      switch column.source {
+      case .machine: value = machineValue(path, row.machine)
+      case .interface: value = interfaceValue(path, row)
+      case .address: value = addressValue(path, row)
+      case .network: value = networkValue(path, row)
+      }
+    }
+    // A text that is missing is empty, whichever way it is missing.
+    if isLower { return .string((value.text ?? "").lowercased()) }
+    return isText && value.isNull ? "" : value
   }
 
   private func machineValue(_ path: String, _ machine: Machine) -> JSON {
@@ -221,24 +237,48 @@ extension World {
     }
   }
 
-  private func interfaceValue(_ expression: String, _ row: Row) -> JSON {
+  private func interfaceValue(_ path: String, _ row: Row) -> JSON {
     let made = row.machine.made
     let id = interfaceID(of: made, number: row.interface)
-    switch expression {
+    switch path {
     case "id": return .string(id)
     case "name": return .string(lastSegment(id))
-    case "tolower(tostring(properties.virtualMachine.id))": return .string(made.id.lowercased())
+    case "properties.virtualMachine.id", "properties.virtualMachine": return .string(made.id)
     case "tobool(properties.primary)": return .bool(row.interface == 0)
     case "count==1 or tobool(item.properties.primary)": return true
-    case "tostring(item.properties.privateIPAddress)":
+    case "item.name": return "ipconfig1"
+    case "item.properties.privateIPAddress":
       return .string(privateAddress(of: row.machine, number: row.interface))
-    case "tostring(properties.networkSecurityGroup.id)":
-      return .string(interfaceGroupID(of: made) ?? "")
-    case "tolower(tostring(item.properties.subnet.id))":
-      return .string(subnetID(of: made).lowercased())
+    case "item.properties.privateIPAddressVersion": return "IPv4"
+    case "properties.networkSecurityGroup.id": return JSON(interfaceGroupID(of: made)) ?? .null
+    case "item.properties.subnet.id": return .string(subnetID(of: made))
     default:
       let hasAddress = row.interface == 0 && made.publicAddress != .none
-      return .string(hasAddress ? addressID(of: made).lowercased() : "")
+      return hasAddress ? .string(addressID(of: made)) : .null
+    }
+  }
+
+  private func addressValue(_ path: String, _ row: Row) -> JSON {
+    let made = row.machine.made
+    guard row.interface == 0, made.publicAddress != .none else { return .null }
+    switch path {
+    case "id": return .string(addressID(of: made))
+    case "name": return .string(lastSegment(addressID(of: made)))
+    case "properties.ipAddress": return JSON(toldAddress(of: row.machine)) ?? .null
+    case "properties.publicIPAllocationMethod":
+      if case .dynamic = made.publicAddress { return "Dynamic" }
+      return "Static"
+    default: return JSON(made.fqdn) ?? .null
+    }
+  }
+
+  private func networkValue(_ path: String, _ row: Row) -> JSON {
+    let made = row.machine.made
+    switch path {
+    case "id": return .string(networkID(of: made))
+    case "name": return .string(lastSegment(networkID(of: made)))
+    case "item.id": return .string(subnetID(of: made))
+    default: return JSON(subnetGroupID(of: made)) ?? .null
     }
   }
 }

@@ -21,6 +21,7 @@ package final class Simulator: Sendable {
   let interceptions = Mutex<[Interception]>([])
   let wake: (read: Int32, write: Int32)
   private let stopped = Mutex(false)
+  private let gateOrder = Mutex(())
   let configuration: SimulatorConfiguration
 
   struct Interception {
@@ -69,10 +70,11 @@ package final class Simulator: Sendable {
       while !stopped.withLock({ $0 }) {
         let wait = world.withLock { world -> Int32 in
           guard let next = world.settle() else { return -1 }
-          return Int32(clamping: (next - world.now).ticks / 10_000 + 1)
+          // Never negative, which would wait for ever.
+          return Int32(clamping: max(0, (next - world.now).ticks / 10_000 + 1))
         }
         applyGates()
-        if Socket.readable([wake.read], milliseconds: max(wait, -1)).isEmpty { continue }
+        if Socket.readable([wake.read], milliseconds: wait).isEmpty { continue }
         _ = try? readSome(wake.read, limit: 64)
       }
     }
@@ -281,15 +283,18 @@ package final class Simulator: Sendable {
 
   func applyGates() {
     guard !gatekeeper.gates.isEmpty else { return }
-    let open = world.withLock { world in
-      let addresses = world.clientAddresses
-      return gatekeeper.gates.map { gate in
-        world.behaviour.shutGateAccepts
-          || addresses.contains {
-            world.reaches(gate.machineKey, port: gate.machinePort, from: $0)
-          }
+    // One at a time: a decision that was made earlier must not be carried out later.
+    gateOrder.withLock { _ in
+      let open = world.withLock { world in
+        let addresses = world.clientAddresses
+        return gatekeeper.gates.map { gate in
+          world.behaviour.shutGateAccepts
+            || addresses.contains {
+              world.reaches(gate.machineKey, port: gate.machinePort, from: $0)
+            }
+        }
       }
+      gatekeeper.apply(open) { log.record($0, $1, source: $2) }
     }
-    gatekeeper.apply(open) { log.record($0, $1, source: $2) }
   }
 }

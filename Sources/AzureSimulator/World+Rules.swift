@@ -39,7 +39,7 @@ extension World {
     policies[key] = Policy(
       id: id, name: policy.name, subscription: policy.subscription, group: policy.resourceGroup,
       location: policy.location, entries: entries, unknownMembers: policy.unknownMembers,
-      mappedPorts: mappedPorts)
+      requests: policies[key]?.requests ?? [], mappedPorts: mappedPorts)
     renewDenyRules(of: key)
   }
 

@@ -7,6 +7,59 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __APPLE__
+#include <malloc/malloc.h>
+#else
+#include <malloc.h>
+#endif
+
+// What every callback gets: the owner's object, and whether freed memory is overwritten first.
+// libssh2 leaves passwords, passphrases and answers to questions in the memory it frees, so this
+// is on while a user logs in; not later, where it would cost time on every packet.
+struct clibssh2_context {
+  void *owner;
+  int overwrites;
+};
+
+static inline void clibssh2_overwrite(void *pointer) {
+#ifdef __APPLE__
+  memset_s(pointer, malloc_size(pointer), 0, malloc_size(pointer));
+#else
+  explicit_bzero(pointer, malloc_usable_size(pointer));
+#endif
+}
+
+static inline int clibssh2_overwrites(void **abstract) {
+  return abstract != NULL && *abstract != NULL && ((struct clibssh2_context *)*abstract)->overwrites;
+}
+
+static void *clibssh2_alloc(size_t count, void **abstract) {
+  (void)abstract;
+  return malloc(count);
+}
+
+static void clibssh2_free(void *pointer, void **abstract) {
+  if (pointer != NULL && clibssh2_overwrites(abstract)) clibssh2_overwrite(pointer);
+  free(pointer);
+}
+
+static void *clibssh2_realloc(void *pointer, size_t count, void **abstract) {
+  if (pointer == NULL || !clibssh2_overwrites(abstract)) return realloc(pointer, count);
+#ifdef __APPLE__
+  size_t old = malloc_size(pointer);
+#else
+  size_t old = malloc_usable_size(pointer);
+#endif
+  void *moved = malloc(count);
+  if (moved == NULL) return NULL;
+  memcpy(moved, pointer, old < count ? old : count);
+  clibssh2_free(pointer, abstract);
+  return moved;
+}
+
+static inline LIBSSH2_SESSION *clibssh2_session(struct clibssh2_context *context) {
+  return libssh2_session_init_ex(clibssh2_alloc, clibssh2_free, clibssh2_realloc, context);
+}
 
 #define CLIBSSH2_HAS_1_11 (LIBSSH2_VERSION_NUM >= 0x010b00)
 #define CLIBSSH2_HAS_1_11_1 (LIBSSH2_VERSION_NUM >= 0x010b01)

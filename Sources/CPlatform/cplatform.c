@@ -71,6 +71,11 @@ int platform_signal_watch(int signal_number) {
   return set_action(signal_number, report_signal);
 }
 
+int platform_signal_is_ignored(int signal_number) {
+  struct sigaction current;
+  return sigaction(signal_number, NULL, &current) == 0 && current.sa_handler == SIG_IGN;
+}
+
 int platform_signal_default(int signal_number) { return set_action(signal_number, SIG_DFL); }
 int platform_signal_ignore(int signal_number) { return set_action(signal_number, SIG_IGN); }
 

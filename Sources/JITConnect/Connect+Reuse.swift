@@ -19,7 +19,7 @@ extension Connect {
         return window.end.timeIntervalSince(now) >= max(wanted, 60)
       }),
       case .auto = options.jit.source,
-      let address = try? address(of: machine, known.policy?.machine(machine.id)).text,
+      let address = try? address(of: machine, known.policy?.machine(machine.id)),
       let probe = try? await probe(address, port: window.mappedPort ?? window.port, .ssh)
     else { return nil }
     // An address that is no longer ours is noticed beside it, and ends the attempt.

@@ -17,7 +17,7 @@ extension Connect {
     _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window, _ isDesktop: Bool,
     _ progress: Progress
   ) async throws(Failure) -> AnsweringConnection {
-    let address = try address(of: machine, window.policy.machine(machine.id)).text
+    let address = try address(of: machine, window.policy.machine(machine.id))
     let port = window.mappedPort ?? window.port
     let probe = try await probe(address, port: port, isDesktop ? .rdp : .ssh)
     let limit = Duration.seconds(options.jit.wait)

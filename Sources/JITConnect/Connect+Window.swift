@@ -23,7 +23,8 @@ extension Connect {
   /// Uses a window that is open for these sources, or asks for one.
   func requestWindow(
     _ azure: AzureAccess, _ memory: Memory, _ machine: VirtualMachine, _ policy: JITPolicy,
-    port: Int, publicSource: Task<Result<[SourcePrefix], Failure>, Never>
+    port: Int, _ publicSource: Task<Result<[SourcePrefix], Failure>, Never>?,
+    _ confirmation: Confirmation
   ) async throws(Failure) -> Window {
     guard let entry = policy.machine(machine.id) else {
       throw Failure(
@@ -31,11 +32,13 @@ extension Connect {
         next: "jitconnect --enable \(machine.resourceGroup)/\(machine.name)")
     }
     let address = try address(of: machine, entry)
-    let sources =
-      address.isPrivate
-      ? try await world.sources(
-        options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address.text)
-      : try await publicSource.value.get()
+    let sources: [SourcePrefix]
+    if let publicSource {
+      sources = try await publicSource.value.get()
+    } else {
+      sources = try await world.sources(
+        options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address)
+    }
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
     let plan = try WindowPlan(
@@ -56,6 +59,7 @@ extension Connect {
           firewallAddress: entry.publicIPAddress, mappedPort: window.port.mappedPort), own)
     case .request(let durations):
       try await nameOthers(plan, machine)
+      confirmation.start()
       let request = try await initiate(azure, memory, policy, plan, durations, machine)
       let granted = request.port(port, of: machine.id)
       // By Azure's clock the window ends then; the difference of the clocks is put right.
@@ -153,27 +157,24 @@ extension Connect {
 
   // MARK: Where to knock
 
-  /// The address to connect to, and whether it is one that the internet does not see.
+  /// The address to connect to.
   func address(
     of machine: VirtualMachine, _ entry: JITPolicy.Machine?
-  ) throws(Failure) -> (text: String, isPrivate: Bool) {
-    if let fixed = options.hostName { return (fixed, options.jit.address == .private) }
-    if let firewall = entry?.publicIPAddress { return (firewall, false) }
+  ) throws(Failure) -> String {
+    if let fixed = options.hostName { return fixed }
+    if let firewall = entry?.publicIPAddress { return firewall }
+    let publicAddress = machine.addresses.lazy.compactMap(\.publicIPv4).first
+    let privateAddress = machine.addresses.lazy.compactMap(\.privateIPv4).first
     switch options.jit.address {
     case .public:
-      if let address = machine.addresses.lazy.compactMap(\.publicIPv4).first {
-        return (address, false)
-      }
-      let own = machine.addresses.lazy.compactMap(\.privateIPv4).first
+      if let publicAddress { return publicAddress }
       throw Failure(
         .noPublicAddress, what: "\(machine.name) has no public address",
-        why: own.map { "its private address is \($0)" }
+        why: privateAddress.map { "its private address is \($0)" }
           ?? machine.unread.first.map { "its address could not be read: \($0)" },
         next: "from its own network: --address private; else use a jump host or Azure Bastion")
     case .private:
-      if let address = machine.addresses.lazy.compactMap(\.privateIPv4).first {
-        return (address, true)
-      }
+      if let privateAddress { return privateAddress }
       throw Failure(
         .noPrivateAddress, what: "no private IPv4 address of \(machine.name) is known",
         next: "jitconnect --address public \(machine.name)")

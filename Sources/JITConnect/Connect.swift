@@ -105,10 +105,8 @@ package struct Connect: Sendable {
 
     // 1. find the VM and its policies; beside it, where we come from
     progress.show("looking up \(target.name)")
-    let source = Task { [self] in
-      await outcome { () async throws(Failure) in try await ownSource() }
-    }
-    defer { source.cancel() }
+    let source = publicSource()
+    defer { source?.cancel() }
     let found = try await locate(azure, target, known)
     defer { found.confirmation.cancel() }
     var machine = found.machine
@@ -117,7 +115,7 @@ package struct Connect: Sendable {
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
-      machine = try await found.confirmation.value.get()
+      machine = try await found.confirmation.machine()
       try await ensureRunning(&machine, azure, progress)
     }
 
@@ -133,8 +131,8 @@ package struct Connect: Sendable {
     // 4. a minimal window: one port, our address, the shortest time
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
-      azure, memory, machine, enabled, port: port, publicSource: source)
-    machine = try await found.confirmation.value.get()
+      azure, memory, machine, enabled, port: port, source, found.confirmation)
+    machine = try await found.confirmation.machine()
     memory.keep(machine, policy: window.policy, for: target)
     try await ensureRunning(&machine, azure, progress)
 
@@ -143,28 +141,20 @@ package struct Connect: Sendable {
     return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection)
   }
 
-  /// A machine, the policies that may hold it, and Azure's own word on the machine, which is asked
-  /// for beside everything else.
+  /// A machine, the policies that may hold it, and Azure's own word on the machine.
   private struct Found {
     var machine: VirtualMachine
     var policies: [JITPolicy]
-    var confirmation: Task<Result<VirtualMachine, Failure>, Never>
+    var confirmation: Confirmation
   }
 
   private func locate(
     _ azure: AzureAccess, _ target: TargetQuery, _ known: Memory.Machine?
   ) async throws(Failure) -> Found {
-    func found(_ machine: VirtualMachine, remembered: JITPolicy? = nil) async throws(Failure)
-      -> Found
-    {
-      let confirmation = Task {
-        await outcome { () async throws(Failure) in
-          try await azure.directory.get(machine.id, known: machine)
-        }
-      }
-      if let remembered {
-        return Found(machine: machine, policies: [remembered], confirmation: confirmation)
-      }
+    /// The machine is confirmed beside the list of policies.
+    func withPolicies(_ machine: VirtualMachine) async throws(Failure) -> Found {
+      let confirmation = Confirmation(of: machine, azure)
+      confirmation.start()
       do throws(Failure) {
         let policies = try await azure.policies.list(
           subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
@@ -175,13 +165,18 @@ package struct Connect: Sendable {
       }
     }
     if let known {
-      let policy = known.policy.flatMap { hasForeignWindow($0, known.machine) ? nil : $0 }
-      return try await found(known.machine, remembered: policy)
+      guard let policy = known.policy, !hasForeignWindow(policy, known.machine) else {
+        return try await withPolicies(known.machine)
+      }
+      // The request goes out at once; the machine is confirmed beside it.
+      return Found(
+        machine: known.machine, policies: [policy],
+        confirmation: Confirmation(of: known.machine, azure))
     }
     if case .id(let id) = target.name {
-      return try await found(VirtualMachine(id: id, location: ""))
+      return try await withPolicies(VirtualMachine(id: id, location: ""))
     }
-    return try await found(try await find(target, azure))
+    return try await withPolicies(try await find(target, azure))
   }
 
   /// Whether somebody else's window was open on the port when the policy was read, and still is:
@@ -194,8 +189,14 @@ package struct Connect: Sendable {
     }
   }
 
-  private func ownSource() async throws(Failure) -> [SourcePrefix] {
-    try await world.sources(options.jit, isConfirmed: commandLine.has(.yes))
+  /// Our own public address, asked for beside the look-up; nil where a private one counts.
+  private func publicSource() -> Task<Result<[SourcePrefix], Failure>, Never>? {
+    guard options.jit.address == .public else { return nil }
+    return Task { [self] in
+      await outcome { () async throws(Failure) in
+        try await world.sources(options.jit, isConfirmed: commandLine.has(.yes))
+      }
+    }
   }
 
   /// Only a host to go to: a Windows VM is then answered with its desktop.

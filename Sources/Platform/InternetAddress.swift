@@ -64,7 +64,8 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
       let number = try? valueOrSystemError({ socket(AF_INET, datagramType, 0) })
     else { return nil }
     let descriptor = FileDescriptor(owning: number)
-    guard unsafe (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
+    guard
+      unsafe (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
     else { return nil }
     var local = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -128,6 +129,24 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     return number
   }
 
+  /// Listens on the address.
+  package func listen() throws(SystemError) -> Int32 {
+    let family = isIPv6 ? AF_INET6 : AF_INET
+    let number = try valueOrSystemError { socket(family, Self.streamType, 0) }
+    closeOnExec(number)
+    var on: Int32 = 1
+    let size = socklen_t(MemoryLayout<Int32>.size)
+    _ = unsafe setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, size)
+    do throws(SystemError) {
+      try unsafe withSocketAddress { unsafe bind(number, $0, $1) }
+      _ = try valueOrSystemError { systemListen(number, 128) }
+    } catch {
+      close(number)
+      throw error
+    }
+    return number
+  }
+
   private func withSocketAddress(
     _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) throws(SystemError) {
@@ -162,4 +181,8 @@ package func setNonBlocking(_ descriptor: Int32, _ isNonBlocking: Bool) {
   let flags = fcntl(descriptor, F_GETFL)
   guard flags >= 0 else { return }
   _ = fcntl(descriptor, F_SETFL, isNonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
+}
+
+private func systemListen(_ descriptor: Int32, _ backlog: Int32) -> Int32 {
+  listen(descriptor, backlog)
 }

@@ -46,6 +46,11 @@ package struct RawTerminal: ~Copyable {
   package mutating func enter() throws(SystemError) {
     guard !isRaw else { return }
     guard platform_terminal_save(descriptor) == 0 else { throw .last }
+    try makeRaw()
+    isRaw = true
+  }
+
+  private func makeRaw() throws(SystemError) {
     var settings = termios()
     _ = try valueOrSystemError { unsafe tcgetattr(descriptor, &settings) }
     settings.c_iflag |= tcflag_t(IGNPAR)
@@ -62,7 +67,11 @@ package struct RawTerminal: ~Copyable {
       }
     }
     _ = try valueOrSystemError { unsafe tcsetattr(descriptor, TCSADRAIN, &settings) }
-    isRaw = true
+  }
+
+  /// Makes the terminal raw once more, without keeping what it is now.
+  package func renew() {
+    if isRaw { try? makeRaw() }
   }
 
   /// Sets what was set before ``enter()``.

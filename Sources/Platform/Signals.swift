@@ -20,6 +20,11 @@ package enum Signals {
     for signal in signals { _ = platform_signal_watch(signal) }
   }
 
+  /// Reports these through the pipe, except what the process was started to ignore (nohup).
+  package static func watchUnlessIgnored(_ signals: Int32...) {
+    for signal in signals where platform_signal_is_ignored(signal) == 0 { watch(signal) }
+  }
+
   /// Gives these their default action again.
   package static func restoreDefault(_ signals: Int32...) {
     for signal in signals { _ = platform_signal_default(signal) }

@@ -59,8 +59,10 @@ extension SessionContext {
   @unsafe static func from(_ abstract: UnsafeMutablePointer<UnsafeMutableRawPointer?>?)
     -> SessionContext?
   {
-    guard let box = unsafe abstract?.pointee else { return nil }
-    return unsafe Unmanaged<SessionContext>.fromOpaque(box).takeUnretainedValue()
+    guard let box = unsafe abstract?.pointee?.assumingMemoryBound(to: clibssh2_context.self),
+      let owner = unsafe box.pointee.owner
+    else { return nil }
+    return unsafe Unmanaged<SessionContext>.fromOpaque(owner).takeUnretainedValue()
   }
 
   @unsafe func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {

@@ -58,7 +58,7 @@ extension SessionHandle {
   /// Tries a key whose private half is elsewhere. When the server wants a signature, the context's
   /// `signature` becomes `.wanted`; the call is made again once it is `.ready` or `.refused`.
   func tryKey(blob: [UInt8], user: String) -> Step<AttemptResult> {
-    var box: UnsafeMutableRawPointer? = unsafe Unmanaged.passUnretained(context).toOpaque()
+    var box: UnsafeMutableRawPointer? = unsafe UnsafeMutableRawPointer(callbackContext)
     let code = unsafe blob.withUnsafeBufferPointer { blob in
       unsafe libssh2_userauth_publickey(
         pointer, user, blob.baseAddress, blob.count, signCallback, &box)

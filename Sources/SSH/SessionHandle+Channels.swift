@@ -141,6 +141,14 @@ extension SessionHandle {
     return Int(unsafe libssh2_channel_window_write_ex(channel, nil))
   }
 
+  /// How much has come for the channel and not been read.
+  func unreadCount(_ channel: ChannelID) -> Int {
+    guard let channel = unsafe channels[channel] else { return 0 }
+    var available: UInt = 0
+    _ = unsafe libssh2_channel_window_read_ex(channel, &available, nil)
+    return Int(clamping: available)
+  }
+
   func sendEnd(_ channel: ChannelID) -> Step<Void> {
     guard let channel = unsafe channels[channel] else { return Self.noChannel() }
     return step(unsafe libssh2_channel_send_eof(channel))

@@ -27,6 +27,8 @@ struct ChannelID: Hashable {
 @safe struct SessionHandle: ~Copyable {
   let pointer: OpaquePointer
   let context: SessionContext
+  /// What libssh2 hands to the callbacks; leads to `context`.
+  let callbackContext: UnsafeMutablePointer<clibssh2_context>
   var channels: [ChannelID: OpaquePointer] = unsafe [:]
   var listeners: [Int: OpaquePointer] = unsafe [:]
   private var nextNumber = 0
@@ -38,12 +40,16 @@ struct ChannelID: Hashable {
     guard Self.initialised == 0 else {
       throw LibraryError(code: Int(Self.initialised), message: "libssh2 could not be started")
     }
-    let box = unsafe Unmanaged.passUnretained(context).toOpaque()
-    guard let pointer = unsafe libssh2_session_init_ex(nil, nil, nil, box) else {
+    let box = UnsafeMutablePointer<clibssh2_context>.allocate(capacity: 1)
+    unsafe box.initialize(
+      to: clibssh2_context(owner: Unmanaged.passUnretained(context).toOpaque(), overwrites: 1))
+    guard let pointer = unsafe clibssh2_session(box) else {
+      unsafe box.deallocate()
       throw LibraryError(code: Int(LIBSSH2_ERROR_ALLOC), message: "out of memory")
     }
     unsafe self.pointer = unsafe pointer
     self.context = context
+    unsafe callbackContext = unsafe box
     unsafe libssh2_session_set_blocking(pointer, 0)
     unsafe clibssh2_set_read_timeout(pointer, 24 * 3600)
     unsafe clibssh2_set_transport(pointer, receiveCallback, sendCallback)
@@ -56,7 +62,11 @@ struct ChannelID: Hashable {
     context.incoming.removeAll()
     context.hasEnded = true
     for _ in 0..<64 where unsafe libssh2_session_free(pointer) != LIBSSH2_ERROR_EAGAIN { break }
+    unsafe callbackContext.deallocate()
   }
+
+  /// Secrets have been given; from here on freed memory holds the user's data at most.
+  func stopOverwriting() { unsafe callbackContext.pointee.overwrites = 0 }
 
   /// The version of the library at run time.
   static var libraryVersion: String {

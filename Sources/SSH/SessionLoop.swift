@@ -40,7 +40,10 @@ final class SessionLoop {
   private var outputLost: ContinuousClock.Instant?
   private var ending: Ending?
   private var isAsking = false
+  /// A signal or `~.`: nothing is waited for any more.
+  private var hasLeft = false
   private var alive: ServerAlive?
+  private let forwarding: Forwarding
 
   /// Read ahead of the channel at most this much.
   private static let inputLimit = 64 << 10
@@ -52,6 +55,8 @@ final class SessionLoop {
     output = OutputSink(streams.output)
     error = OutputSink(streams.error)
     inputHasEnded = streams.input == nil
+    forwarding = Forwarding(
+      session: session, plan: request.forwarding, agentSocket: request.agentSocket)
     if request.terminal != nil, let escape = request.escape {
       escapes = EscapeFilter(escape: escape)
     }
@@ -61,6 +66,8 @@ final class SessionLoop {
   func run() throws(Failure) -> Ending {
     watchSignals()
     defer { unwatchSignals() }
+    session.handle.stopOverwriting()
+    try forwarding.start()
     channel = try openChannel()
     if request.terminal != nil, let descriptor = streams.terminal {
       var raw = RawTerminal(descriptor)
@@ -90,17 +97,28 @@ final class SessionLoop {
   private func turns() throws(Failure) -> Ending {
     while true {
       try service()
-      if let ending { return try finish(ending) }
+      if isOver, let ending { return try finish(ending) }
       try sleep()
+    }
+  }
+
+  /// As ssh, the end waits for forwarded connections that are still open, if it may.
+  private var isOver: Bool {
+    guard let ending else { return false }
+    switch ending {
+    case .exited, .signalled, .finished:
+      return hasLeft || forwarding.connections.isEmpty
+    case .noStatus, .interrupted: return true
     }
   }
 
   /// Moves everything that can move, until nothing does.
   private func service() throws(Failure) {
     var moves = true
-    while moves, ending == nil {
+    while moves, !isOver {
       moves = try moveOutput()
       if try moveInput() { moves = true }
+      if forwarding.service() { moves = true }
       try session.checkHostKey()
       if session.context.outgoing.count >= SSHSession.flushThreshold { session.flush() }
       if session.context.hasEnded, session.context.incoming.isEmpty, !moves,
@@ -137,9 +155,15 @@ final class SessionLoop {
         }
       }
     }
-    if session.handle.hasEnded(channel) {
+    if ending == nil, session.handle.hasEnded(channel) {
       switch session.handle.isClosedByPeer(channel) {
-      case .ready: ending = remoteStatus ?? .noStatus
+      case .ready:
+        ending = remoteStatus ?? .noStatus
+        // The remote terminal is gone; what may follow is only the end of forwards.
+        inputHasEnded = true
+        typed.removeAll()
+        hasSentEnd = true
+        terminal?.leave()
       case .wouldBlock: break
       case .failed(let error): throw session.failure("the session", error)
       }
@@ -216,7 +240,9 @@ final class SessionLoop {
       polls.append(
         pollfd(fd: sink.isIdle ? -1 : sink.pollDescriptor, events: Int16(POLLOUT), revents: 0))
     }
-    var timeout: Int32 = -1
+    let forwardsStart = polls.count
+    forwarding.addPolls(to: &polls)
+    var timeout: Int32 = forwarding.isPaused ? 1000 : -1
     if let alive { timeout = milliseconds(max(alive.deadline - .now, .zero)) }
     if !context.incoming.isEmpty, context.receiveLimit != nil { timeout = 0 }
     if unsafe poll(&polls, nfds_t(polls.count), timeout) > 0 {
@@ -226,6 +252,7 @@ final class SessionLoop {
       if output.problem != nil, outputLost == nil { try outputGone() }
       if polls[2].revents != 0 { readInput() }
       if polls[0].revents != 0 { session.receive() }
+      forwarding.handle(polls[forwardsStart...])
     }
     try checkAlive()
   }
@@ -280,7 +307,10 @@ final class SessionLoop {
   }
 
   private func connectionList() -> String {
-    "The following connections are open:\n  #0 session (\(session.place))"
+    (["The following connections are open:", "  #0 session (\(session.place))"]
+      + forwarding.connections.enumerated().map {
+        "  #\($0.offset + 1) \($0.element.origin) to \($0.element.target)"
+      }).map { printable($0) }.joined(separator: "\n")
   }
 
   private func lines(_ text: String) -> String {
@@ -302,21 +332,28 @@ final class SessionLoop {
   }
 
   private func watchSignals() {
-    Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE)
-    if request.terminal != nil { Signals.watch(SIGWINCH) }
+    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
+    // A reader of ours that goes away is an error of write, not the end of this process.
+    Signals.ignore(SIGPIPE)
+    if streams.terminal != nil { Signals.watch(SIGWINCH, SIGCONT) }
   }
 
   private func unwatchSignals() {
-    Signals.restoreDefault(SIGWINCH)
+    if streams.terminal != nil { Signals.restoreDefault(SIGWINCH, SIGCONT) }
   }
 
   private func handleSignals() {
     for signal in Signals.arrived() {
       switch signal {
       case SIGWINCH: needsResize = true
+      case SIGCONT:
+        // Stopped from outside and continued: the shell has set the terminal as it likes it.
+        terminal?.renew()
+        needsResize = true
       case SIGINT, SIGTERM, SIGHUP, SIGQUIT:
         log.debug1("Killed by signal \(signal).")
         ending = request.program == .none && signal == SIGTERM ? .finished : .interrupted(signal)
+        hasLeft = true
       default: break
       }
     }
@@ -342,7 +379,9 @@ final class SessionLoop {
       }
       polls.append(pollfd(fd: Signals.pipe() ?? -1, events: Int16(POLLIN), revents: 0))
       guard unsafe poll(&polls, 3, -1) > 0 else { continue }
-      if polls[2].revents != 0, Signals.arrived().contains(where: { $0 != SIGWINCH }) { return }
+      if polls[2].revents != 0, Signals.arrived().contains(where: { ![SIGWINCH, SIGCONT].contains($0) }) {
+        return
+      }
       if polls[0].revents != 0 { output.push(isReady: true) }
       if polls[1].revents != 0 { error.push(isReady: true) }
     }
@@ -366,12 +405,14 @@ final class SessionLoop {
     let channel = try session.drive("opening the session") {
       $0.handle.openSession(window: window)
     }
+    if request.agentSocket != nil { try forwardAgent(channel) }
     for (name, value) in request.environment {
       log.debug1("channel 0: setting env \(printable(name)) = \"\(printable(value))\"")
       try optional("env") { $0.handle.setEnvironment(channel, name: name, value: value) }
     }
     if let terminal = request.terminal {
-      let modes = TerminalModes.encode(terminal.settings)
+      let modes = TerminalModes.encode(
+        terminal.settings, limit: 256 - terminal.name.utf8.count)
       let granted = try optional("pty-req") {
         $0.handle.requestTerminal(channel, term: terminal.name, modes: modes, size: terminal.size)
       }
@@ -400,7 +441,9 @@ final class SessionLoop {
 
   /// With no channel at all, a request that the server must refuse makes libssh2 read what waits.
   private func idle() throws(Failure) -> Bool {
-    guard isAsking || !session.context.incoming.isEmpty else { return false }
+    guard !forwarding.isOpening, isAsking || !session.context.incoming.isEmpty else {
+      return false
+    }
     isAsking = true
     switch session.handle.openUnknown() {
     case .wouldBlock: return false
@@ -421,6 +464,16 @@ final class SessionLoop {
         .protocolFailed, what: "\(kind) request failed on channel 0",
         why: "the server \(session.peer.name) refused it")
     }
+  }
+
+  private func forwardAgent(_ channel: ChannelID) throws(Failure) {
+    guard session.handle.allowAgentForwarding() else {
+      log.note(
+        "Agent forwarding needs libssh2 1.11, this program has \(SessionHandle.libraryVersion)")
+      return
+    }
+    log.debug1("Requesting authentication agent forwarding.")
+    try optional("auth-agent-req") { $0.handle.requestAgentForwarding(channel) }
   }
 
   /// A request that the server may refuse.

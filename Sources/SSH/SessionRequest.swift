@@ -21,7 +21,8 @@ package struct SessionRequest: Sendable {
     package var size: TerminalSize
 
     package init(name: String, settings: TerminalSettings?, size: TerminalSize) {
-      self.name = name
+      // libssh2 has 256 bytes for the name and the settings.
+      self.name = name.utf8.count <= 100 ? name : "dumb"
       self.settings = settings
       self.size = size
     }
@@ -37,12 +38,18 @@ package struct SessionRequest: Sendable {
   /// `ServerAliveInterval`; nil is off.
   package var aliveInterval: Duration?
   package var aliveCountMax: Int
+  package var forwarding: ForwardingPlan
+  /// The agent that the other side may use (`-A`); nil forwards none.
+  package var agentSocket: String?
 
   package init(
     _ program: Program, terminal: Terminal? = nil,
     environment: [(name: String, value: String)] = [], escape: UInt8? = UInt8(ascii: "~"),
-    aliveInterval: Duration? = nil, aliveCountMax: Int = 3
+    aliveInterval: Duration? = nil, aliveCountMax: Int = 3,
+    forwarding: ForwardingPlan = ForwardingPlan(), agentSocket: String? = nil
   ) {
+    self.forwarding = forwarding
+    self.agentSocket = agentSocket
     self.program = program
     self.terminal = terminal
     self.environment = environment

@@ -74,7 +74,7 @@ struct DelimitedText {
 /// backslash escapes quotes, itself and (outside quotes) a blank; `#` at a word's start ends all.
 ///
 /// Nil if a quote stays open.
-func splitArguments(_ text: ArraySlice<UInt8>) -> [String]? {
+func splitArguments(_ text: ArraySlice<UInt8>, comments: Bool = true) -> [String]? {
   var words: [String] = []
   var index = text.startIndex
   let end = text.endIndex
@@ -85,7 +85,7 @@ func splitArguments(_ text: ArraySlice<UInt8>) -> [String]? {
       index += 1
       continue
     }
-    if byte == UInt8(ascii: "#") { break }
+    if comments, byte == UInt8(ascii: "#") { break }
     var word: [UInt8] = []
     var quote: UInt8?
     while index < end {

@@ -36,6 +36,8 @@ package struct JitKeywordRow: Sendable {
     case source
     /// https URLs; several with commas.
     case urls
+    /// A VM's name, `group/vm` or a resource id.
+    case target
   }
 
   package var keyword: JitKeyword
@@ -57,7 +59,7 @@ extension JitKeyword {
     row(.ipServices, .urls, nil, "IP_SERVICES"),
     row(.subscription, .text, nil, "SUBSCRIPTION"),
     row(.resourceGroup, .text, nil, "RESOURCE_GROUP"),
-    row(.vm, .text, nil, "VM"),
+    row(.vm, .target, nil, "VM"),
     row(.enable, askYesNo, "ask", "ENABLE"),
     row(.start, askYesNo, "ask", "START"),
     row(.closeOnExit, yesNo, "no", "CLOSE_ON_EXIT"),
@@ -114,6 +116,11 @@ extension JitKeyword {
     case .text:
       if value.utf8.contains(where: \.isControl) {
         return .failure(JitValueError("\(rawValue) holds control characters."))
+      }
+      return .success(value)
+    case .target:
+      guard SSHName.isValidTarget(value) else {
+        return .failure(JitValueError("\"\(value)\" is no VM's name, group/vm or resource id."))
       }
       return .success(value)
     case .source:

@@ -26,7 +26,10 @@ package struct SSHConfigError: Error, Sendable, Equatable {
 
   package init(_ kind: Kind, lines: [String], file: String? = nil, line: Int? = nil) {
     self.kind = kind
-    self.lines = lines.map { harmless($0) }
+    self.lines = lines.flatMap { text in
+      text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
+        .map { harmless(String(decoding: $0, as: UTF8.self)) }
+    }
     self.file = file
     self.line = line
   }
@@ -43,7 +46,6 @@ extension SSHConfigError: CustomStringConvertible {
 private func harmless(_ text: String) -> String {
   let scalars = text.unicodeScalars.map { scalar -> UnicodeScalar in
     switch scalar.value {
-    case 0x0A: scalar
     case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029, 0x200E, 0x200F, 0x202A...0x202E,
       0x2066...0x2069, 0xFEFF:
       "?"

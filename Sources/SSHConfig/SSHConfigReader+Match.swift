@@ -46,8 +46,8 @@ extension SSHConfigReader {
       }
       let negated = first == UInt8(ascii: "!")
       let shown = String(decoding: word, as: UTF8.self)
-      let attribute = lowercased(
-        String(decoding: negated ? word.dropFirst() : word[...], as: UTF8.self))
+      let typed = String(decoding: negated ? word.dropFirst() : word[...], as: UTF8.self)
+      let attribute = lowercased(typed)
       if attribute == "all" {
         let following = attributes > 1 ? [1] : text.next() ?? []
         if let byte = following.first, byte != UInt8(ascii: "#") {
@@ -64,7 +64,7 @@ extension SSHConfigReader {
         continue
       }
       guard let bytes = text.next(), let byte = bytes.first, byte != UInt8(ascii: "#") else {
-        throw .bad("Missing Match criteria for \(attribute)")
+        throw .bad("Missing Match criteria for \(typed)")
       }
       let criteria = String(decoding: bytes, as: UTF8.self)
       let fits: Bool
@@ -92,7 +92,7 @@ extension SSHConfigReader {
         // as in ssh, what cannot change the outcome is not run
         guard result, !context.neverMatches else { continue }
         fits = world.run(command)
-      default: throw .bad("Unsupported Match attribute \(attribute)")
+      default: throw .bad("Unsupported Match attribute \(typed)")
       }
       if fits == negated { result = false }
     }

@@ -194,12 +194,15 @@ struct SSHConfigReader {
   private mutating func readJit(
     _ keyword: JitKeyword, _ arguments: inout ConfigArguments
   ) throws(LineFailure) {
-    let words = arguments.takeAll()
+    var words = arguments.takeAll()
+    if arguments.origin == .commandLine, keyword.row.syntax == .text {
+      // `-o JitReason=fix #12` has no comment; what is sent to an auditor is not cut
+      words = splitArguments(arguments.rest, comments: false) ?? words
+    }
     let joined =
       switch keyword.row.syntax {
       case .source, .urls: words.joined(separator: ",")
-      case .text: words.joined(separator: " ")
-      case .duration, .states: words.joined(separator: " ")
+      case .text, .duration, .states, .target: words.joined(separator: " ")
       }
     switch keyword.read(joined) {
     case .success(let value):

@@ -18,8 +18,9 @@ package struct SSHConfigWorld: Sendable {
 
   /// The whole file.
   ///
-  /// With `checkingOwner`, one that is neither root's nor the user's, or that group
-  /// or others may write, is `refused`.
+  /// With `checkingOwner`, one that is neither root's nor the user's, or that group or others may
+  /// write, is `refused`; Debian's ssh lets a group write whose only member is the user. How much
+  /// is read at most (a device may never end) is for the closure to say.
   package var readFile: @Sendable (_ path: String, _ checkingOwner: Bool) -> FileRead
   /// The paths that fit a pattern, sorted; `~` is already expanded.
   package var glob: @Sendable (_ pattern: String) -> [String]

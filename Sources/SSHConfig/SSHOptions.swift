@@ -78,7 +78,7 @@ package struct SSHOptions: Sendable, Equatable {
   package var connectTimeout: Int?
   package var connectionAttempts: Int
   package var tcpKeepAlive: Bool
-  /// Empty without a jump host.
+  /// The hosts on the way; nil without a jump host.
   package var proxyJump: SSHJump?
   /// As written, to be expanded with ``SSHTokens/Scope/proxyCommand``; nil for `none`.
   package var proxyCommand: String?
@@ -117,7 +117,7 @@ package struct SSHOptions: Sendable, Equatable {
 
   // MARK: Who logs in
 
-  /// Without those named `none`; the defaults where none was named.
+  /// Without those named `none`; the defaults where none was named; as written under `-G`.
   package var identityFiles: [KeyFile]
   package var certificateFiles: [KeyFile]
   package var identitiesOnly: Bool

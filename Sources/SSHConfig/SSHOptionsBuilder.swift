@@ -33,7 +33,7 @@ struct SSHOptionsBuilder {
   }
 
   private func check() throws(SSHConfigError) {
-    if let text = draft[.refuseConnection] {
+    if let text = draft[.refuseConnection], !command.printsConfiguration {
       throw SSHConfigError(
         .refused, "RefuseConnection: \(text)", file: draft.settings[.refuseConnection]?.origin.path,
         line: draft.settings[.refuseConnection]?.origin.line)
@@ -173,8 +173,13 @@ struct SSHOptionsBuilder {
   ) throws(SSHConfigError) -> [SSHOptions.KeyFile] {
     var result: [SSHOptions.KeyFile] = []
     for file in files where !sameWord(file.path, "none") {
-      result.append(
-        SSHOptions.KeyFile(path: try path(file.path, tokens), isExplicit: file.isExplicit))
+      // -G shows them as written, so what is wrong with one is told only when it is to be used
+      if command.printsConfiguration {
+        result.append(SSHOptions.KeyFile(path: file.path, isExplicit: file.isExplicit))
+      } else {
+        result.append(
+          SSHOptions.KeyFile(path: try path(file.path, tokens), isExplicit: file.isExplicit))
+      }
     }
     return result
   }

@@ -7,15 +7,18 @@ struct DemoOptions {
   static let usage = """
     usage: jitconnect-demo [--jitconnect PATH]
            jitconnect-demo --simulate-only [--delay MS] [--opening MS] [--machines N]
+           jitconnect-demo --bench [--jitconnect PATH]
 
     The first form tells the story with the built jitconnect. The second starts the
     simulated Azure and an SSH server, prints the variables that lead jitconnect to
-    them as `export` lines, then an empty line, and stays until it is ended.
+    them as `export` lines, then an empty line, and stays until it is ended. The
+    third measures.
     """
 
   /// The program that the story is about.
   var program: String?
   var simulateOnly = false
+  var measures = false
   /// Milliseconds added to each call.
   var delay = 0
   /// Milliseconds from a request to the opening of the port.
@@ -39,6 +42,7 @@ struct DemoOptions {
       switch argument {
       case "--jitconnect": program = try value(of: argument)
       case "--simulate-only": simulateOnly = true
+      case "--bench": measures = true
       case "--delay": delay = try number(of: argument)
       case "--opening": opening = try number(of: argument)
       case "--machines": machines = try number(of: argument)

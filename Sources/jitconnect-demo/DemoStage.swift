@@ -66,6 +66,7 @@ struct DemoStage: ~Copyable {
     // Seen by the loops below, so that every way out cleans up.
     Signals.watch(SIGINT, SIGTERM, SIGHUP)
     let stage = try DemoStage(options)
+    if options.measures { return try Bench(program: Self.program(options), stage: stage).run() }
     return options.simulateOnly
       ? try stage.stay() : try Story(program: Self.program(options), stage: stage).tell()
   }

@@ -12,7 +12,8 @@ struct Story: ~Copyable {
   private struct Step {
     var text: String
     var arguments: [String]
-    var expected: Int32 = 0
+    /// Nil is any but a failure of the program's own: a shell ends as its last command did.
+    var expected: Int32? = 0
     var after: String?
   }
 
@@ -63,7 +64,7 @@ struct Story: ~Copyable {
           text: """
             Without a command it is a shell, as with ssh. This one is yours: look
             around, then type exit to go on.
-            """, arguments: ssh + ["web1"]))
+            """, arguments: ssh + ["web1"], expected: nil))
     }
     steps.append(
       Step(
@@ -91,8 +92,9 @@ struct Story: ~Copyable {
         let status = try run(step.arguments)
         if let name = step.after { show(name) }
         say("\n   \(summary(status))")
-        if status != step.expected {
-          say("\nThis is not how the story goes: exit status \(step.expected) was expected.")
+        guard step.expected.map({ $0 == status }) ?? (status != 255) else {
+          say(
+            "\nThis is not how the story goes: exit status \(step.expected ?? 0) was expected.")
           return 1
         }
       }

@@ -3,6 +3,12 @@ import Testing
 
 @testable import AzureSimulator
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite struct ReportTests {
   private func call(_ kind: CallReport.Kind, _ started: Int, _ completed: Int?) -> CallReport.Call {
     CallReport.Call(
@@ -72,6 +78,60 @@ import Testing
     never.times = nil
     azure.simulator.inject(never)
     #expect(try list().status == 200)
+  }
+
+  @Test("calls that overlap count as one")
+  func sideBySide() async throws {
+    let azure = try TestAzure()
+    let arrived = try makePipe()
+    let released = try makePipe()
+    defer {
+      for end in [arrived.read, arrived.write, released.read, released.write] { close(end) }
+    }
+    for _ in 0..<3 {
+      // No call is answered before all three have arrived.
+      azure.simulator.beforeNext("GET", "/subscriptions") { _ in
+        try? writeAll(arrived.write, [0])
+        _ = try? readSome(released.read, limit: 1)
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<3 {
+        group.addTask {
+          _ = try await Blocking.run {
+            try azure.call("GET", "/subscriptions", version: "2022-12-01").status
+          }
+        }
+      }
+      group.addTask {
+        try await Blocking.run {
+          for _ in 0..<3 { _ = try readSome(arrived.read, limit: 1) }
+          try writeAll(released.write, [0, 0, 0])
+        }
+      }
+      try await group.waitForAll()
+    }
+    _ = try azure.call("GET", "/subscriptions", version: "2022-12-01")
+    #expect(azure.simulator.report.depth() == 2)
+  }
+
+  @Test("scripts read the report and move the clock over HTTP")
+  func control() throws {
+    let azure = try TestAzure()
+    func control(_ method: String, _ path: String) throws -> Answer {
+      try azure.send(method, azure.simulator.baseURL, "/simulator/" + path)
+    }
+    _ = try azure.call("GET", "/subscriptions", version: "2022-12-01")
+    let report = try control("GET", "report").json
+    #expect(report["azureDepth"] == 1)
+    #expect(report["counts"]?["arm"] == 1)
+    #expect(report["calls"]?.elements?.first?["path"] == "/subscriptions")
+    let before = azure.simulator.now
+    #expect(try control("POST", "advance?seconds=600").status == 204)
+    #expect(azure.simulator.now - before >= .seconds(600))
+    #expect(try control("POST", "advance").status == 400)
+    #expect(try control("POST", "reset").status == 204)
+    #expect(azure.simulator.report.calls.isEmpty)
   }
 
   @Test("an action runs before the next matching call, once")

@@ -100,7 +100,8 @@ import Testing
     "filters: names, groups, prefixes, lists, escapes",
     arguments: [
       ("name =~ 'nobody'", 0), ("name == 'web1'", 0), ("name == 'Web1'", 2),
-      ("name startswith 'WEB'", 3), ("name contains 'eb2'", 1), ("name in~ ('web1', 'web2')", 3),
+      ("name startswith 'WEB'", 3), ("name contains 'eb2'", 1), ("name endswith 'B2'", 1),
+      ("name in~ ('web1', 'web2')", 3),
       ("name =~ 'web1' and resourceGroup =~ 'RG-DEMO'", 2),
       ("name =~ 'web1' or name =~ 'web2'", 3), ("(name =~ 'web2')", 1), ("name =~ 'it\\'s'", 0),
       ("name =~ 'new'", 0),
@@ -184,5 +185,37 @@ import Testing
     configuration.identities[0].grants = []
     let stranger = try TestAzure(configuration)
     #expect(try stranger.query(Self.query("name =~ 'web1'")).json["count"] == 0)
+  }
+
+  @Test("a network that the caller may not read leaves its columns empty")
+  func unreadableNetwork() throws {
+    var configuration = SimulatorConfiguration(machines: [SimulatedMachine("web1")])
+    configuration.identities[0].grants = [
+      .init(actions: ["*/read"], notActions: ["Microsoft.Network/virtualNetworks/*"])
+    ]
+    let azure = try TestAzure(configuration)
+    let text = Self.query("name =~ 'web1'").replacing(
+      "| project-away", with: "| extend subnetRead = isnotempty(subnetKey1)\n| project-away")
+    let row = try azure.query(text).json["data"]?.elements?.first
+    #expect(row?["subnetRead"] == false)
+    let all = try fleet().query(text).json["data"]?.elements?.first
+    #expect(all?["subnetRead"] == true)
+    #expect(row?["subnetKey"]?.text?.isEmpty == false)
+    #expect(row?["nicNsgId"]?.text?.isEmpty == false)
+  }
+
+  @Test("names that resemble a mistyped one can be listed")
+  func nearNames() throws {
+    let azure = try fleet()
+    let answer = try azure.query(
+      """
+      Resources
+      | where type =~ 'microsoft.compute/virtualmachines'
+      | where name startswith 'w' or name contains 'wbe1' or name endswith 'be1'
+      | where resourceGroup =~ 'rg-demo'
+      | project id, name, resourceGroup, subscriptionId
+      | order by name asc, id asc
+      """)
+    #expect(answer.json["data"]?.elements?.map { $0["name"] } == ["Web1", "web2"])
   }
 }

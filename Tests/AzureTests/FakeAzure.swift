@@ -8,6 +8,7 @@ import Testing
 @testable import Azure
 
 /// Answers the calls that a test expects, in any order across paths and in order on one path.
+///
 /// A call that nobody expects, and an answer that nobody asked for, fail the test.
 final class FakeAzure: HTTPTransport, Sendable {
   struct Reply: Sendable {
@@ -106,7 +107,7 @@ final class FakeTokens: TokenProvider, Sendable {
 /// Time that passes only while somebody sleeps.
 final class FakeTime: Sendable {
   private let state = Mutex<(elapsed: Duration, sleeps: [Duration])>((.zero, []))
-  /// 2026-11-24T12:00:00Z
+  /// Noon of 24 November 2026, UTC.
   let start = Date(timeIntervalSince1970: 1_795_521_600)
 
   var sleeps: [Duration] { state.withLock { $0.sleeps } }
@@ -149,6 +150,15 @@ struct World {
         portal: nil),
       tokens: tokens, transport: azure, version: "9.9", pacing: time.pacing,
       onCall: { log.add($0.description) })
+  }
+}
+
+extension World {
+  /// A call like any other.
+  func get(
+    _ path: String = "/x", query: [(name: String, value: String)] = []
+  ) async throws -> ARMAnswer {
+    try await client.get(path, .network, query: query, purpose: "read x")
   }
 }
 

@@ -1,8 +1,8 @@
 import SSHConfig
 import Testing
 
-/// SplitMix64: the same sequence on every run.
-private struct Sequence64: RandomNumberGenerator {
+/// The same sequence on every run.
+struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {
@@ -32,7 +32,7 @@ struct FuzzTests {
 
   @Test("random bytes and mutated files neither trap nor hang", arguments: 0..<8)
   func files(_ seed: Int) {
-    var random = Sequence64(state: UInt64(seed))
+    var random = SplitMix64(state: UInt64(seed))
     for round in 0..<400 {
       let bytes =
         round % 4 == 0
@@ -53,7 +53,7 @@ struct FuzzTests {
 
   @Test("random and mutated command lines neither trap nor hang", arguments: 0..<8)
   func commandLines(_ seed: Int) {
-    var random = Sequence64(state: UInt64(1000 + seed))
+    var random = SplitMix64(state: UInt64(1000 + seed))
     for _ in 0..<1500 {
       var words: [String] = []
       for _ in 0..<Int.random(in: 0...6, using: &random) {
@@ -78,7 +78,7 @@ struct FuzzTests {
     }
   }
 
-  private static func mutated(_ random: inout Sequence64) -> [UInt8] {
+  private static func mutated(_ random: inout SplitMix64) -> [UInt8] {
     var bytes = Array((seeds.randomElement(using: &random) ?? "").utf8)
     for _ in 0..<Int.random(in: 0...4, using: &random) {
       let index = Int.random(in: 0...bytes.count, using: &random)

@@ -288,6 +288,7 @@ struct JitKeywordTests {
       (.ipServices, "http://a.example", nil), (.ipServices, "http://127.0.0.1.example", nil),
       (.ipServices, "http://localhost@a.example/", nil), (.ipServices, "file:///etc", nil),
       (.reason, "a b", "a b"), (.reason, "a\u{1B}b", nil), (.reason, "", nil),
+      (.vm, "rg/web1", "rg/web1"), (.vm, "../web1", nil), (.vm, "a b", nil),
       (.mode, "off", "off"), (.unknownHost, "ssh", "ssh"), (.client, "OpenSSH", "openssh"),
     ] as [(JitKeyword, String, String?)])
   func values(_ keyword: JitKeyword, _ value: String, _ stored: String?) {
@@ -308,6 +309,8 @@ struct JitKeywordTests {
     #expect(
       try options(config: "JitReason fix the \"big  disk\"").jit.reason == "fix the big  disk")
     #expect(try options(["-oJitReason=two words", "h"]).jit.reason == "two words")
+    #expect(try options(["-oJitReason=fix #12", "h"]).jit.reason == "fix #12")
+    #expect(try options(config: "JitReason \"fix #12\" # c").jit.reason == "fix #12")
     let world = testWorld(environment: ["JITCONNECT_START": "perhaps"])
     let error = #expect(throws: SSHConfigError.self) { try options(["h"], world: world) }
     #expect(error?.message.hasPrefix("JITCONNECT_START: unsupported option") == true)

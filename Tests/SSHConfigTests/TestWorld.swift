@@ -118,6 +118,15 @@ func readBytes(_ path: String) -> [UInt8]? {
   return readAll(descriptor)
 }
 
+/// Writes a new file of the user's own.
+func writeBytes(_ text: String, to path: String) -> Bool {
+  let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+  guard descriptor >= 0 else { return false }
+  defer { close(descriptor) }
+  let bytes = Array(text.utf8)
+  return unsafe write(descriptor, bytes, bytes.count) == bytes.count
+}
+
 private func readAll(_ descriptor: Int32) -> [UInt8] {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 65536)
@@ -146,7 +155,7 @@ func runProcess(
   unsafe posix_spawn_file_actions_addopen(&actions, 2, base + ".err", flags, 0o600)
   var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
   unsafe argv.append(nil)
-  defer { for unsafepointer in unsafe argv { unsafe free(pointer) } }
+  defer { for index in unsafe argv.indices { unsafe free(argv[index]) } }
   var child: pid_t = 0
   guard unsafe posix_spawn(&child, path, &actions, nil, argv, environ) == 0 else {
     return (-1, "", "")

@@ -20,10 +20,22 @@ final class SSHServer: Sendable {
   static let program = (["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"] as [String])
     .first { unsafe access($0, X_OK) == 0 }
 
+  /// Whether a server with a password of the test's own can be had: in a mount namespace, where
+  /// another shadow file and PAM service cover the machine's. Needs root and leave to do so.
+  static let canHavePasswords: Bool = {
+    guard geteuid() == 0, Files.kind(of: "/etc/pam.d/sshd") != nil else { return false }
+    return
+      (try? runProgram("unshare", ["-m", "mount", "--bind", "/etc/hostname", "/etc/hostname"]))
+      != nil
+  }()
+
   /// - Parameters:
   ///   - hostKeys: by ssh-keygen's names.
+  ///   - password: the current user's, for as long as the server lives; see ``canHavePasswords``.
   ///   - settings: further lines of sshd_config, before ours (the first value wins).
-  init(hostKeys: [String] = ["ed25519"], settings: [String] = []) throws {
+  init(
+    hostKeys: [String] = ["ed25519"], settings: [String] = [], password: String? = nil
+  ) throws {
     guard let program = Self.program else { throw TestProblem("no sshd on this machine") }
     let folder = try TestFolder.make()
     self.folder = folder
@@ -46,9 +58,23 @@ final class SSHServer: Sendable {
     let log = FileDescriptor(
       owning: unsafe open("\(folder)/sshd.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600))
     let null = FileDescriptor(owning: unsafe open("/dev/null", O_RDWR | O_CLOEXEC))
+    var path = program
+    var arguments = ["-D", "-e", "-f", "\(folder)/sshd_config"]
+    if let password {
+      let hash = try runProgram("openssl", ["passwd", "-6", password])
+      try write(
+        "\(user):\(hash.filter { $0 != "\n" }):19000:0:99999:7:::\n", to: "\(folder)/shadow")
+      try write(
+        "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n",
+        to: "\(folder)/pam", mode: 0o644)
+      let mounts = "mount --bind \(folder)/shadow /etc/shadow && "
+        + "mount --bind \(folder)/pam /etc/pam.d/sshd && exec \"$@\""
+      arguments =
+        ["-m", "--propagation", "private", "sh", "-c", mounts, "sh", program] + arguments
+      path = "/usr/bin/unshare"
+    }
     process = try ChildProcess(
-      path: program, arguments: ["-D", "-e", "-f", "\(folder)/sshd_config"],
-      environment: ["PATH": "/usr/bin:/bin"]
+      path: path, arguments: arguments, environment: ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]
     ).start(input: null.number, output: log.number, error: log.number)
     try waitUntilListening()
   }

@@ -18,6 +18,9 @@ package struct ARMAnswer: Sendable {
     return ids.compactMap { $0 }.first { !$0.isEmpty }.map { printable($0, limit: 100) }
   }
 
+  /// The subscription that the call was about, lower-cased.
+  var subscription: String? { URLText.subscription(of: url) }
+
   /// The server's clock when it answered.
   package var serverDate: Date? { headers["Date"].flatMap { Date(httpDate: $0) } }
 

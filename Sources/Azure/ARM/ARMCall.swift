@@ -12,18 +12,10 @@ struct ARMCall: Sendable {
   var timeout: Duration
 
   /// For the log: without the host and the query.
-  var path: String {
-    let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
-    let path = rest.firstIndex(of: "/").map { rest[$0...] } ?? rest
-    return String(path.prefix { $0 != "?" })
-  }
+  var path: String { URLText.path(of: url) }
 
   /// The subscription it is about, lower-cased.
-  var subscription: String? {
-    let segments = path.split(separator: "/")
-    guard segments.count >= 2, segments[0].lowercased() == "subscriptions" else { return nil }
-    return segments[1].lowercased()
-  }
+  var subscription: String? { URLText.subscription(of: url) }
 }
 
 /// Writes URLs so that no part can end the part that it stands in.
@@ -40,6 +32,20 @@ enum URLText {
       encode(item.name, keeping: unreserved.union("$".utf8)) + "="
         + encode(item.value, keeping: unreserved)
     }.joined(separator: "&")
+  }
+
+  /// The path of a URL, without host and query.
+  static func path(of url: String) -> String {
+    let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
+    let path = rest.firstIndex(of: "/").map { rest[$0...] } ?? rest
+    return String(path.prefix { $0 != "?" })
+  }
+
+  /// The subscription that a URL is about, lower-cased.
+  static func subscription(of url: String) -> String? {
+    let segments = path(of: url).split(separator: "/")
+    guard segments.count >= 2, segments[0].lowercased() == "subscriptions" else { return nil }
+    return segments[1].lowercased()
   }
 
   private static func encode(_ text: String, keeping allowed: Set<UInt8>) -> String {

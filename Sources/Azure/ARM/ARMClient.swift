@@ -84,20 +84,27 @@ package struct ARMClient: Sendable {
     return try await perform(
       ARMCall(
         method: .get, url: url, body: nil, purpose: purpose, isRepeatable: true,
-        timeout: .seconds(60)))
+        timeout: .seconds(30)))
   }
 
   private func call(
     _ method: HTTPRequest.Method, _ path: String, _ version: APIVersion,
     query: [(name: String, value: String)] = [], body: JSONTree? = nil, purpose: String,
     isRepeatable: Bool
-  ) -> ARMCall {
+  ) throws(Failure) -> ARMCall {
+    // A dot segment would be resolved on the way, and lead to another resource than the one named.
+    let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+    guard path.hasPrefix("/"), !segments.contains(where: { ["", ".", ".."].contains($0) }) else {
+      throw Failure(
+        .usage, what: "cannot \(purpose)",
+        why: "'\(printable(path, limit: 300))' is no path of a resource")
+    }
     let items = query + [(name: "api-version", value: version.rawValue)]
     return ARMCall(
       method: method,
       url: cloud.resourceManager + URLText.path(path) + "?" + URLText.query(items),
       body: body?.bytes, purpose: purpose, isRepeatable: isRepeatable,
-      timeout: .seconds(method == .get ? 30 : 60))
+      timeout: .seconds(method == .put || method == .delete ? 60 : 30))
   }
 
   /// Whether a URL lies on the Resource Manager, where tokens may go.
@@ -129,7 +136,7 @@ package struct ARMClient: Sendable {
       case .success(let answer):
         let error = ServiceError(body: answer.body)
         failure = Failure(refusal: error, in: answer)
-        if answer.status == 401, credentials.canAnswer(error, answer, refused: token, pacing) {
+        if answer.status == 401, credentials.canAnswer(error, answer, pacing) {
           continue
         }
         if answer.status == 401 {
@@ -156,9 +163,10 @@ package struct ARMClient: Sendable {
       ("x-ms-client-request-id", UUID().uuidString.lowercased()),
     ]
     if call.body != nil { headers.append(("Content-Type", "application/json")) }
-    let request = HTTPRequest(
+    var request = HTTPRequest(
       call.method, call.url, headers: headers, body: call.body ?? (call.method == .post ? [] : nil),
       timeout: call.timeout)
+    request.freshConnection = !call.isRepeatable
     let begun = pacing.elapsed()
     var record = CallRecord(
       method: call.method.rawValue, path: printable(call.path), milliseconds: 0)

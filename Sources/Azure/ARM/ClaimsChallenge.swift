@@ -5,8 +5,9 @@ import FoundationEssentials
 struct ClaimsChallenge: Sendable, Equatable {
   /// The JSON to pass to the token endpoint.
   var claims: String
-  /// As it came, for the command line of az.
-  var encoded: String
+  /// In the form that az takes on its command line: base64, whatever it came as, so that nothing in
+  /// it can mean something to a shell.
+  var encoded: String { Data(claims.utf8).base64EncodedString() }
 
   /// Reads `claims="…"` from the answer's `WWW-Authenticate` fields, whatever else they say:
   /// Resource Manager calls it `invalid_token`, other services `insufficient_claims`.
@@ -15,7 +16,6 @@ struct ClaimsChallenge: Sendable, Equatable {
       guard let value = Self.parameter("claims", in: field) else { continue }
       if let claims = Self.decode(value) {
         self.claims = claims
-        encoded = value
         return
       }
     }

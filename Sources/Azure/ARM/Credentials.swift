@@ -26,7 +26,7 @@ struct Credentials {
 
   /// Whether the call is worth another try with another token; changes what is asked for.
   mutating func canAnswer(
-    _ error: ServiceError, _ answer: ARMAnswer, refused token: AccessToken, _ pacing: Pacing
+    _ error: ServiceError, _ answer: ARMAnswer, _ pacing: Pacing
   ) -> Bool {
     if let demand = ClaimsChallenge(authenticate: answer.headers.all("WWW-Authenticate")) {
       guard challenge == nil else { return false }
@@ -57,10 +57,13 @@ struct Credentials {
   /// The text is: … wrong issuer 'https://sts.windows.net/<a>/'. It must match the tenant
   /// 'https://sts.windows.net/<b>/' …
   static func rightTenant(in message: String) -> String? {
-    guard let issuer = PermissionDenial.quoted(after: "match the tenant '", in: message)
+    guard let start = message.firstRange(of: "must match") else { return nil }
+    let rest = String(message[start.upperBound...])
+    guard
+      let issuers = PermissionDenial.quoted(after: "tenant '", in: rest)
+        ?? PermissionDenial.quoted(after: "tenants '", in: rest)
     else { return nil }
-    guard let tenant = issuer.split(separator: "/").last, UUID(uuidString: String(tenant)) != nil
-    else { return nil }
-    return tenant.lowercased()
+    let parts = issuers.split { $0 == "/" || $0 == "," || $0 == " " }
+    return parts.map { $0.lowercased() }.first { UUID(uuidString: $0) != nil }
   }
 }

@@ -37,8 +37,20 @@ extension Failure {
       }
     case .azureThrottled: next = "try again in a minute"
     case .azureUnavailable: next = "try again; https://status.azure.com tells of outages"
-    default: break
+    default: next = Self.registration(error, answer)
     }
+  }
+
+  /// How a resource provider is registered that the subscription has never used.
+  private static func registration(_ error: ServiceError, _ answer: ARMAnswer) -> String? {
+    guard error.hasCode("MissingSubscriptionRegistration"),
+      let namespace = PermissionDenial.quoted(after: "namespace '", in: error.message ?? ""),
+      namespace.utf8.allSatisfy({
+        $0 == UInt8(ascii: ".") || Character(Unicode.Scalar($0)).isLetter
+      }),
+      let subscription = answer.subscription
+    else { return nil }
+    return "az provider register --namespace \(namespace) --subscription \(subscription)"
   }
 
   /// A 403 that no role would change: a policy of the organisation, a lock.
@@ -76,10 +88,10 @@ extension Failure {
     if let challenge {
       what = "Azure asks for a new sign-in: " + failure.what
       next =
-        "sign in again with 'jitconnect login', or 'az login --scope \(scope) "
-        + "--claims-challenge \(printable(challenge.encoded))'"
+        "sign in again: jitconnect login, or: az login --scope \(scope) "
+        + "--claims-challenge \(challenge.encoded)"
     } else {
-      next = "sign in again with 'jitconnect login' or 'az login'"
+      next = "sign in again: jitconnect login, or: az login"
     }
   }
 
@@ -102,6 +114,13 @@ extension Failure {
     self.init(
       code, what: "cannot \(purpose)", why: "\(host): \(printable(error.message))", next: next,
       cause: error.curlCode.map { .curl($0) })
+  }
+
+  /// Whether nothing can have reached Azure: curl's numbers for a name that is not found, a
+  /// connection or a proxy that is refused, and a handshake that failed.
+  var connectionWasNotMade: Bool {
+    guard case .curl(let code) = cause else { return false }
+    return [5, 6, 7, 35, 60].contains(code)
   }
 
   /// The HTTP status of Azure's refusal, if it is one.

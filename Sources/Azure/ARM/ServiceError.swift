@@ -71,25 +71,24 @@ package struct PermissionDenial: Sendable, Equatable {
   ///
   /// It says: The client '…' … to perform action '…' over scope '…' …
   package init?(message: String) {
-    guard let action = Self.quoted(after: "perform action '", in: message) else { return nil }
+    // LinkedAuthorizationFailed says that the client *has* the permission, and lacks another.
+    guard !mentions(message, "has permission to perform"),
+      let action = Self.quoted(after: "perform action '", in: message)
+    else { return nil }
     self.action = action
     scope = Self.quoted(after: "scope '", in: message)
     client = Self.quoted(after: "client '", in: message)
   }
 
   static func quoted(after marker: String, in text: String) -> String? {
-    guard let range = range(of: marker, in: text) else { return nil }
+    guard let range = text.firstRange(of: marker) else { return nil }
     let rest = text[range.upperBound...]
     guard let end = rest.firstIndex(of: "'"), end > rest.startIndex else { return nil }
     return printable(String(rest[..<end]), limit: 500)
   }
-
-  private static func range(of marker: String, in text: String) -> Range<String.Index>? {
-    text.firstRange(of: marker)
-  }
 }
 
 /// Whether `text` holds `part`, without regard to case.
-func contains(_ text: String?, _ part: String) -> Bool {
+func mentions(_ text: String?, _ part: String) -> Bool {
   text?.lowercased().contains(part.lowercased()) ?? false
 }

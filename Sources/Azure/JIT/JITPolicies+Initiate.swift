@@ -27,64 +27,71 @@ extension JITPolicies {
       let failure = Self.explain(error, policy)
       // An answer that cannot be read, or none: Azure may have acted on the request.
       guard [.networkFailed, .azureUnavailable, .azureAnswerInvalid].contains(failure.code),
-        let found = await heard(policy, request, since: begun)
+        !failure.connectionWasNotMade, let found = await heard(policy, request, since: begun)
       else { throw failure }
       return found
     }
   }
 
-  /// The request in the policy, if Azure took it.
+  /// The request in the policy, if Azure took it; looked for a few times, since Azure needs some
+  /// seconds for an answer.
   private func heard(
     _ policy: ResourceID, _ request: AccessRequest, since begun: Date
   ) async -> JITRequest? {
-    guard let current = try? await get(policy) else { return nil }
-    // The clocks may differ; a request of the last two minutes for the same is as good.
-    let earliest = begun.addingTimeInterval(-120)
-    let now = client.pacing.clock.now()
-    return current.requests
-      .filter { ($0.start ?? .distantPast) >= earliest }
-      .sorted { ($0.start ?? .distantPast) > ($1.start ?? .distantPast) }
-      .first { candidate in
-        request.machines.allSatisfy { machine in
-          machine.ports.allSatisfy { port in
-            candidate.machines.contains { entry in
-              entry.id == machine.id
-                && entry.ports.contains {
-                  $0.number == port.number && $0.isLive(at: now)
-                    && Set($0.sources) == Set(port.sources)
-                }
+    for pause in [0, 2, 3] {
+      if pause > 0 {
+        do throws(Failure) { try await client.pacing.pause(.seconds(pause)) } catch { return nil }
+      }
+      guard let current = try? await get(policy) else { return nil }
+      // The clocks may differ; a request of the last two minutes for the same is as good.
+      let earliest = begun.addingTimeInterval(-120)
+      let now = client.pacing.clock.now()
+      let found = current.requests
+        .filter { ($0.start ?? .distantPast) >= earliest && Self.covers($0, request, at: now) }
+        .max { ($0.start ?? .distantPast) < ($1.start ?? .distantPast) }
+      if let found { return found }
+    }
+    return nil
+  }
+
+  /// Whether a request in a policy grants all that is asked for, from the same sources.
+  private static func covers(_ candidate: JITRequest, _ request: AccessRequest, at now: Date)
+    -> Bool
+  {
+    request.machines.allSatisfy { machine in
+      machine.ports.allSatisfy { port in
+        candidate.machines.contains { entry in
+          entry.id == machine.id
+            && entry.ports.contains {
+              $0.number == port.number && $0.isLive(at: now) && Set($0.sources) == Set(port.sources)
             }
-          }
         }
       }
+    }
   }
 
   /// Puts what is known of the JIT service over a general refusal.
   static func explain(_ failure: Failure, _ policy: ResourceID) -> Failure {
     var failure = failure
     guard let status = failure.httpStatus, (400..<600).contains(status) else { return failure }
-    if contains(failure.why, Assumptions.notOnboarded) {
+    if mentions(failure.why, Assumptions.notOnboarded) {
       failure.code = .defenderPlanMissing
       failure.what = "the subscription has no Microsoft Defender for Servers Plan 2"
       failure.next =
         "turn the plan on (it costs money): az security pricing create --name VirtualMachines "
         + "--tier Standard --subplan P2 --subscription \(policy.subscription)"
-    } else if contains(failure.why, Assumptions.notASubset) {
+    } else if mentions(failure.why, Assumptions.notASubset) {
       failure.code = .policyForbidsRequest
       failure.next = "ask for a port, a source and a time that the policy allows"
-    } else if contains(failure.why, Assumptions.ipv6Source) {
+    } else if mentions(failure.why, Assumptions.ipv6Source) {
       failure.code = .addressNotIPv4
       failure.next = "name an IPv4 address with --source"
     } else if failure.serviceCode == Assumptions.policyNotFound.lowercased() || status == 404 {
       failure.code = .jitNotEnabled
       failure.what = "the just-in-time policy \(policy.name) is not there any more"
-    } else if failure.serviceCode == "missingsubscriptionregistration" {
-      failure.next =
-        "az provider register --namespace Microsoft.Security --subscription "
-        + policy.subscription
     } else if status == 400,
       failure.serviceCode != Assumptions.invalidInitiateInput.lowercased(),
-      contains(failure.why, Assumptions.durationWord)
+      mentions(failure.why, Assumptions.durationWord)
     {
       failure.code = .policyForbidsDuration
     }

@@ -13,7 +13,8 @@ extension JITPolicies {
   /// Enables just-in-time access on a machine, or adds rules to it, in the policy of its location.
   ///
   /// - Parameters:
-  ///   - known: policies as listed a moment ago, to choose where the entry goes; nil lists them.
+  ///   - known: every policy that ``list(subscription:resourceGroup:)`` gave a moment ago, to choose
+  ///     where the entry goes; nil lists them.
   ///   - dropping: entries of deleted machines that the user agreed to take out.
   /// - Throws: `jit-enable-failed`, `defender-plan-missing`, `not-permitted` and what every call
   ///   may give.
@@ -189,7 +190,7 @@ extension JITPolicies {
     failure.code = .jitEnableFailed
     failure.what = "cannot write the just-in-time policy \(id.name)"
     let named = PolicyEdit.machines(of: body).compactMap { ResourceID($0["id"]?.text) }
-      .first { contains(failure.why, $0.text) || contains(failure.why, "'\($0.name)'") }
+      .first { mentions(failure.why, $0.text) || mentions(failure.why, "'\($0.name)'") }
     if let named {
       failure.next =
         "if \(named.name) was deleted, take its entry out: jitconnect disable \(named.text)"

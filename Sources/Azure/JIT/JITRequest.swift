@@ -15,7 +15,7 @@ package struct JITRequest: Sendable, Equatable {
   /// Azure's clock when it answered the request, for the countdown; nil in a policy.
   package var serverDate: Date?
 
-  init(tree: JSONTree, serverDate: Date? = nil) {
+  package init(tree: JSONTree, serverDate: Date? = nil) {
     machines = (tree["virtualMachines"]?.elements ?? []).compactMap { item in
       guard let id = ResourceID(item["id"]?.text) else { return nil }
       let ports = (item["ports"]?.elements ?? []).compactMap { RequestedPort(tree: $0) }
@@ -58,7 +58,7 @@ package struct RequestedPort: Sendable, Equatable {
     return status.mayOpen && end > now
   }
 
-  init?(tree: JSONTree) {
+  package init?(tree: JSONTree) {
     guard let number = tree["number"]?.integer else { return nil }
     self.number = number
     sources = SourcePrefix.list(tree)

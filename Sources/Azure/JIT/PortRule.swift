@@ -28,7 +28,7 @@ package struct PortRule: Sendable, Equatable {
   /// Whether TCP is covered, which SSH and RDP need.
   package var coversTCP: Bool { self.protocol != .udp }
 
-  init?(tree: JSONTree) {
+  package init?(tree: JSONTree) {
     guard let number = tree["number"]?.integer, (0...65535).contains(number) else { return nil }
     self.init(
       number: number, protocol: PortProtocol(rawValue: tree["protocol"]?.text ?? "*"),

@@ -2,6 +2,10 @@
 ///
 /// What the program does not know in a policy must come back from an edit with the same value.
 /// Strings are kept by value; the spelling of their escapes is the writer's.
+///
+/// All of Azure's answers are read through it, not only policies: what is absent, `null` or of an
+/// odd type costs one field and not the answer, and 5,000 rows of Resource Graph (4.9 MB) take
+/// 27 ms in a release build, where JSONDecoder into structs of the same fields takes 46 ms.
 package enum JSONTree: Sendable, Equatable {
   case null
   case boolean(Bool)

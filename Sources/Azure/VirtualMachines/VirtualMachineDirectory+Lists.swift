@@ -14,7 +14,8 @@ extension VirtualMachineDirectory {
   package func subscriptions() async throws(Failure) -> [Subscription] {
     try await client.list("/subscriptions", .subscriptions, purpose: "list the subscriptions")
       .compactMap { item in
-        guard let id = (item["subscriptionId"] ?? .null).text else { return nil }
+        guard let id = item["subscriptionId"]?.text, ResourceID("/subscriptions/\(id)") != nil
+        else { return nil }
         return Subscription(
           id: id, name: item["displayName"]?.text ?? id, tenantID: item["tenantId"]?.text,
           state: item["state"]?.text)
@@ -44,7 +45,7 @@ extension VirtualMachineDirectory {
     return match.id
   }
 
-  private static func isGUID(_ text: String) -> Bool {
+  static func isGUID(_ text: String) -> Bool {
     let groups = text.split(separator: "-", omittingEmptySubsequences: false)
     return groups.map(\.count) == [8, 4, 4, 4, 12]
       && groups.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isHexDigit } }
@@ -61,7 +62,7 @@ extension VirtualMachineDirectory {
       ids = try await subscriptions().filter { $0.state?.lowercased() != "deleted" }.map(\.id)
     }
     ids.sort()
-    let lists = await sideBySide(ids) { id in
+    let lists = await sideBySide(ids, limit: 16) { id in
       await outcome { () async throws(Failure) in
         try await machineIDs(subscription: id, resourceGroup: query.resourceGroup, purpose)
       }

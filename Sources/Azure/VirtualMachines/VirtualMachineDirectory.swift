@@ -64,6 +64,7 @@ package struct VirtualMachineDirectory: Sendable {
   package func near(_ query: Query, limit: Int = 5) async throws(Failure) -> [ResourceID] {
     let rows = try await ResourceGraph(client: client).rows(
       VirtualMachineQuery.nearText(name: query.name, resourceGroup: query.resourceGroup),
+      subscriptions: query.subscription.flatMap { Self.isGUID($0) ? [$0] : nil } ?? [],
       rowLimit: 1000, purpose: "look for names like \(printable(query.name, limit: 100))")
     let ids = rows.compactMap { ResourceID($0["id"]?.text) }
     return NameDistance.nearest(ids, to: query.name, limit: limit) { $0.name }

@@ -24,9 +24,7 @@ enum VirtualMachineQuery {
               nicPrimary = tobool(properties.primary), ipPrimary = nIp == 1 or tobool(ip.properties.primary),
               privateIp = tostring(ip.properties.privateIPAddress),
               nicNsgId = tostring(properties.networkSecurityGroup.id),
-              subnetId = tostring(ip.properties.subnet.id),
               subnetKey = tolower(tostring(ip.properties.subnet.id)),
-              pipId = tostring(ip.properties.publicIPAddress.id),
               pipKey = tolower(tostring(ip.properties.publicIPAddress.id))
         ) on vmKey
       | join kind=leftouter (
@@ -40,8 +38,7 @@ enum VirtualMachineQuery {
           | mv-expand subnet = properties.subnets limit 400
           | project subnetKey = tolower(tostring(subnet.id)), subnetNsgId = tostring(subnet.properties.networkSecurityGroup.id)
         ) on subnetKey
-      | extend subnetRead = isnotempty(subnetKey1)
-      | project-away vmKey, vmKey1, pipKey, pipKey1, subnetKey1
+      | project-away vmKey, vmKey1, pipKey1
       | order by subscriptionId asc, resourceGroup asc, name asc, id asc
       """
   }
@@ -55,7 +52,7 @@ enum VirtualMachineQuery {
     return """
       Resources
       | where type =~ 'microsoft.compute/virtualmachines'
-      | where name startswith \(start) or name contains \(ResourceGraph.literal(name)) or name endswith \(end)\(group)
+      | where name startswith \(start) or name contains \(ResourceGraph.literal(name)) or name contains \(end)\(group)
       | project id, name, resourceGroup, subscriptionId
       | order by name asc, id asc
       """
@@ -107,7 +104,8 @@ enum VirtualMachineQuery {
     let subnetGroup: VMAddress.SubnetSecurityGroup =
       if let group = ResourceID(row["subnetNsgId"]?.text) {
         .id(group)
-      } else if row["subnetRead"]?.truth == true {
+      } else if row["subnetKey1"]?.text != nil {
+        // The join found the subnet, so it was read and has no group.
         .none
       } else {
         .unknown
@@ -117,8 +115,8 @@ enum VirtualMachineQuery {
       publicIPv4: row["publicIp"]?.text.flatMap(ipv4Text), fqdn: row["fqdn"]?.text,
       isPrimary: false, networkInterface: networkInterface,
       networkSecurityGroup: ResourceID(row["nicNsgId"]?.text),
-      subnet: ResourceID((row["subnetId"] ?? row["subnetKey"])?.text),
-      subnetSecurityGroup: subnetGroup, publicIP: ResourceID(row["pipId"]?.text))
+      subnet: ResourceID(row["subnetKey"]?.text),
+      subnetSecurityGroup: subnetGroup, publicIP: ResourceID(row["pipKey"]?.text))
   }
 }
 

@@ -28,6 +28,9 @@ int platform_signal_default(int signal_number);
 /// Ignores `signal_number`.
 int platform_signal_ignore(int signal_number);
 
+/// Whether `signal_number` is ignored, as nohup leaves SIGHUP to its child.
+int platform_signal_is_ignored(int signal_number);
+
 /// Keeps the terminal's settings, to be restored by platform_terminal_restore, at exit, and
 /// before a fatal signal ends the process. Returns 0, or -1 with errno.
 int platform_terminal_save(int descriptor);

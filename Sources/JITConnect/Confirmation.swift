@@ -1,0 +1,36 @@
+import Azure
+import Platform
+import Synchronization
+
+/// Azure's own word on a machine, asked for beside other work and waited for where it counts.
+///
+/// Every address and identity that the memory or Resource Graph gave is a hint until then.
+final class Confirmation: Sendable {
+  private let read: @Sendable () async -> Result<VirtualMachine, Failure>
+  private let task = Mutex<Task<Result<VirtualMachine, Failure>, Never>?>(nil)
+
+  init(of machine: VirtualMachine, _ azure: AzureAccess) {
+    read = {
+      await outcome { () async throws(Failure) in
+        try await azure.directory.get(machine.id, known: machine)
+      }
+    }
+  }
+
+  /// Starts asking, once.
+  func start() { _ = started() }
+
+  /// The machine as Azure says it is.
+  func machine() async throws(Failure) -> VirtualMachine { try await started().value.get() }
+
+  func cancel() { task.withLock { $0?.cancel() } }
+
+  private func started() -> Task<Result<VirtualMachine, Failure>, Never> {
+    task.withLock { task in
+      if let task { return task }
+      let new = Task { [read] in await read() }
+      task = new
+      return new
+    }
+  }
+}
