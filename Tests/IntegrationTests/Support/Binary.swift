@@ -58,18 +58,17 @@ final class Running: Sendable {
   }
 
   init(
-    _ program: String = Binary.path, _ arguments: [String], environment: [String: String],
+    _ arguments: [String], of program: String = Binary.path, environment: [String: String],
     directory: String
   ) throws {
     let (input, output, error) = (try makePipe(), try makePipe(), try makePipe())
-    let ends = (
-      FileDescriptor(owning: input.read), FileDescriptor(owning: output.write),
-      FileDescriptor(owning: error.write)
-    )
+    let inputEnd = FileDescriptor(owning: input.read)
+    let outputEnd = FileDescriptor(owning: output.write)
+    let errorEnd = FileDescriptor(owning: error.write)
     self.input = Mutex(FileDescriptor(owning: input.write))
     process = try ChildProcess(
       path: program, arguments: arguments, environment: environment, directory: directory
-    ).start(input: ends.0.number, output: ends.1.number, error: ends.2.number)
+    ).start(input: inputEnd.number, output: outputEnd.number, error: errorEnd.number)
     for (index, descriptor) in [output.read, error.read].enumerated() {
       startThread { [self] in
         while let bytes = try? readSome(descriptor, limit: 64 << 10), !bytes.isEmpty {

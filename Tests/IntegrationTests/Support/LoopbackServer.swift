@@ -17,7 +17,7 @@ final class LoopbackServer: Sendable {
   let key: String
   private let process: Int32
 
-  static let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
+  static let program = (["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"] as [String])
     .first { unsafe access($0, X_OK) == 0 }
 
   /// - Parameter settings: lines of sshd_config before ours (the first value wins); `%FOLDER%` is
@@ -103,12 +103,16 @@ final class LoopbackServer: Sendable {
     let deadline = ContinuousClock.now + .seconds(10)
     while .now < deadline {
       if Simulator.greets(port: port) { return true }
-      var information = siginfo_t()
-      let result = unsafe waitid(
-        P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT)
-      if result == 0, unsafe information.si_signo == SIGCHLD { return false }
+      if hasEnded(process) { return false }
       _ = poll(nil, 0, 10)
     }
     return false
+  }
+
+  /// Looks without reaping it, so that its id stays its own.
+  private static func hasEnded(_ process: Int32) -> Bool {
+    var information = unsafe siginfo_t()
+    let result = unsafe waitid(P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT)
+    return unsafe result == 0 && information.si_signo == SIGCHLD
   }
 }
