@@ -23,6 +23,7 @@ package struct Connect: Sendable {
 
   /// - Returns: the exit status: the remote command's own.
   package func run() async throws -> Int32 {
+    try refuseWhatIsNotBuiltIn()
     guard options.jit.isOn else { return try await connectPlainly() }
     switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
