@@ -61,6 +61,11 @@ static inline LIBSSH2_SESSION *clibssh2_session(struct clibssh2_context *context
   return libssh2_session_init_ex(clibssh2_alloc, clibssh2_free, clibssh2_realloc, context);
 }
 
+// Unknown before 1.11; no older version says it.
+#ifndef LIBSSH2_ERROR_ALGO_UNSUPPORTED
+#define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
+#endif
+
 #define CLIBSSH2_HAS_1_11 (LIBSSH2_VERSION_NUM >= 0x010b00)
 #define CLIBSSH2_HAS_1_11_1 (LIBSSH2_VERSION_NUM >= 0x010b01)
 

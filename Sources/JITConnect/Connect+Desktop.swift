@@ -53,7 +53,8 @@ extension Connect {
         .fileUnwritable, what: "cannot write \(name)", why: "\(error)",
         next: "jitconnect \(machine.name) > other.rdp writes it elsewhere")
     }
-    world.console.note("\(shown) answers; wrote \(name). Open it with: \(openCommand(name))")
+    world.console.note("\(shown) answers; wrote \(name)")
+    world.console.note("open it with: \(openCommand(name))")
     return 0
   }
 
@@ -77,7 +78,7 @@ extension Connect {
       if ChildProcess.find("remmina", in: world.environment) != nil {
         return "remmina -c ./\(name)"
       }
-      return "xfreerdp ./\(name) (FreeRDP), or copy it to a Windows PC"
+      return "xfreerdp ./\(name) (after: apt-get install freerdp2-x11)"
     #endif
   }
 }

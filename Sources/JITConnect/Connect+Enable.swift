@@ -26,7 +26,7 @@ extension Connect {
     let enabled = try await azure.policies.enable(machine, rules: [rule], known: policies)
     for note in enabled.notes { world.console.warn(note) }
     world.console.note(
-      "enabled just-in-time access on \(machine.name): port \(port), up to 3 hours, any source")
+      "enabled just-in-time access on \(machine.name) (port \(port), 3 hours, any source)")
     return enabled.policy
   }
 

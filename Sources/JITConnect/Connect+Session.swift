@@ -61,8 +61,12 @@ struct SessionPlan: Sendable {
     }
     let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
     var authentication = authenticationPlan
+    var request = request
     if !isTrusted {
+      // Nothing that a false server could use.
       authentication.methods.removeAll { $0 != .publicKey }
+      request.agentSocket = nil
+      request.forwarding = ForwardingPlan()
     }
     try session.authenticate(authentication, prompts: prompts)
     let ending = try session.run(request, streams: streams)
@@ -161,7 +165,17 @@ struct SessionPlan: Sendable {
       program, terminal: terminal, environment: sentVariables, escape: options.escapeChar,
       aliveInterval: options.serverAliveInterval > 0
         ? .seconds(options.serverAliveInterval) : nil,
-      aliveCountMax: options.serverAliveCountMax)
+      aliveCountMax: options.serverAliveCountMax, forwarding: ForwardingPlan(options),
+      agentSocket: forwardedAgent)
+  }
+
+  /// The agent that the other side may use: only where it was asked for (`-A`).
+  private var forwardedAgent: String? {
+    switch options.forwardAgent {
+    case .no: nil
+    case .yes: world.environment["SSH_AUTH_SOCK"]
+    case .socket(let path): path
+    }
   }
 
   private var sentVariables: [(name: String, value: String)] {

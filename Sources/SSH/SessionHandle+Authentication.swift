@@ -173,7 +173,7 @@ private let interactiveCallback:
       instruction: unsafe text(instruction, Int(instructionLength)), prompts: [])
     for index in 0..<Int(max(count, 0)) {
       guard let prompt = unsafe prompts?[index] else { return }
-      let words = unsafe text(prompt.text, prompt.length)
+      let words = unsafe text(UnsafeRawPointer(prompt.text), Int(prompt.length))
       round.prompts.append((words, unsafe prompt.echo != 0))
     }
     guard let given = context.answerPrompts?(round) else { return }

@@ -141,11 +141,14 @@ struct Story: ~Copyable {
       + (others > 0 ? ", sign-in and address services \(others)" : "") + "]"
   }
 
-  /// Shows a file that the program left in its folder.
+  /// Shows the .rdp file that the program left in its folder: UTF-16, little-endian, with its mark.
   private func show(_ name: String) {
     let path = "\(stage.folder.path)/work/\(name)"
     guard let bytes = try? Files.read(path) else { return }
-    let text = String(decoding: bytes, as: UTF8.self)
+    let units = stride(from: 2, to: bytes.count - 1, by: 2).map {
+      UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8
+    }
+    let text = String(decoding: units, as: UTF16.self)
     say("")
     for line in text.split(whereSeparator: \.isNewline).prefix(8) { say("   | \(line)") }
     say("   | …")
