@@ -48,6 +48,16 @@ final class Stage: Sendable {
     return try Stage(configuration, server: server)
   }
 
+  /// One Linux machine `web1` that only greets: for what happens before a session.
+  static func greeting(
+    hasPolicy: Bool = true, _ change: (inout SimulatorConfiguration) -> Void = { _ in }
+  ) throws -> Stage {
+    var configuration = Self.configuration(machines: [Self.web()])
+    if hasPolicy { configuration.policies = [SimulatedPolicy(machine: "web1", ports: .init(0))] }
+    change(&configuration)
+    return try Stage(configuration)
+  }
+
   /// A configuration in which nothing takes longer than it must.
   static func configuration(
     machines: [SimulatedMachine] = [], policies: [SimulatedPolicy] = []
@@ -124,6 +134,45 @@ final class Stage: Sendable {
   }
 }
 
+extension Stage {
+  /// The bodies of the requests for access, in their order.
+  var requests: [JSON] {
+    simulator.report.calls.filter { $0.path.hasSuffix("/initiate") }
+      .compactMap { try? JSON(parsing: Array($0.requestBody.utf8)) }
+  }
+
+  /// How many calls had this method and path part.
+  func count(_ method: String, _ path: String) -> Int {
+    simulator.report.calls.count {
+      $0.method == method && $0.path.lowercased().contains(path.lowercased())
+    }
+  }
+
+  /// Every file that the program has written under its folders, relative to ``folder``.
+  var writtenFiles: [String] {
+    let names = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
+    return names.filter { Files.kind(of: "\(folder)/\($0)")?.isRegular == true }.sorted()
+  }
+
+  /// What is wrong with the files that the program has written: modes, leavings, broken JSON.
+  var fileProblems: [String] {
+    writtenFiles.flatMap { name -> [String] in
+      let path = "\(folder)/\(name)"
+      var problems: [String] = []
+      if Files.kind(of: path)?.mode != 0o600 { problems.append("\(name) is not 0600") }
+      let last = name.split(separator: "/").last ?? ""
+      let isKnown = ["json", "lock"].contains(last.split(separator: ".").last ?? "")
+      if !isKnown, last != "known_hosts" { problems.append("\(name) is left over") }
+      if last.hasSuffix(".json"),
+        (try? JSON(parsing: (try? Files.read(path)) ?? [])) == nil
+      {
+        problems.append("\(name) is no JSON")
+      }
+      return problems
+    }
+  }
+}
+
 /// A new folder for this user alone.
 func makeFolder() throws -> String {
   let base = Environment.current()["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
@@ -131,5 +180,16 @@ func makeFolder() throws -> String {
   return try unsafe template.withUnsafeMutableBufferPointer { buffer in
     guard let name = buffer.baseAddress, unsafe mkdtemp(name) != nil else { throw SystemError.last }
     return unsafe String(cString: name)
+  }
+}
+
+extension Stage {
+  /// Writes a file that is there before the program runs.
+  func write(_ name: String, _ text: String) throws {
+    try Files.replace("\(folder)/\(name)", with: text.utf8)
+  }
+
+  func read(_ name: String) -> String? {
+    (try? Files.read("\(folder)/\(name)")).map { String(decoding: $0, as: UTF8.self) }
   }
 }
