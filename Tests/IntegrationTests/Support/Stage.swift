@@ -103,7 +103,10 @@ final class Stage: Sendable {
     return options
   }
 
-  func port(_ machine: String = "web1") -> Int { Int(simulator.gatePort(of: machine) ?? 0) }
+  /// The port of a machine's gate; a name that is none of them stands for `web1`.
+  func port(_ machine: String = "web1") -> Int {
+    Int(simulator.gatePort(of: machine) ?? simulator.gatePort(of: "web1") ?? 0)
+  }
 
   /// - Parameter environment: changes to ``environment``; nil takes a variable away.
   func start(
@@ -123,6 +126,19 @@ final class Stage: Sendable {
     let running = try start(arguments, environment: changes)
     if !input.isEmpty { try running.send(input.utf8) }
     return try await running.finish(timeout: timeout)
+  }
+
+  /// Runs the program on a terminal of its own, in the folder `work`.
+  func terminal(
+    _ arguments: [String], environment changes: [String: String?] = [:], columns: UInt16 = 80
+  ) throws -> PseudoTerminal {
+    var variables = environment
+    variables["TERM"] = "xterm"
+    for (name, value) in changes { variables[name] = value }
+    let script = "cd \"$1\" && shift && exec \"$@\""
+    return try PseudoTerminal(
+      "/bin/sh", ["-c", script, "sh", folder + "/work", Binary.path] + arguments,
+      environment: variables, columns: columns)
   }
 
   /// Connects to the machine with ``options(_:)`` and runs a command there.
