@@ -112,11 +112,8 @@ struct SSHCommand {
       return try await Connect(world, options, line).run()
     } catch let failure as Failure {
       console.error(failure)
-      if failure.code == .interrupted, let signal = world.interrupts.signal {
-        // As ssh: a shell that runs a loop of commands sees that the user wants out.
-        Signals.restoreDefault(signal)
-        raise(signal)
-      }
+      // A Ctrl-C at a question is a key, not a signal.
+      if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))

@@ -98,7 +98,10 @@ final class Stage: Sendable {
 
   /// The options that reach ``ssh(hasPolicy:settings:_:)``'s machine without a question.
   func options(_ machine: String = "web1") -> [String] {
-    var options = ["-p", String(port(machine)), "-o", "StrictHostKeyChecking=accept-new"]
+    var options = [
+      "-p", String(port(machine)), "-o", "StrictHostKeyChecking=accept-new", "-o",
+      "HashKnownHosts=no",
+    ]
     if let server { options += ["-i", server.key] }
     return options
   }
@@ -146,7 +149,7 @@ final class Stage: Sendable {
     _ machine: String = "web1", _ more: [String] = [], command: String = "echo hello",
     environment changes: [String: String?] = [:]
   ) async throws -> Run {
-    try await run(options(machine) + more + [machine, command], environment: changes)
+    try await run(more + options(machine) + [machine, command], environment: changes)
   }
 }
 
