@@ -32,6 +32,10 @@ package enum Program {
     named name: String, _ arguments: [String], _ environment: Environment
   ) async -> Int32 {
     var arguments = arguments
+    if name != "ssh", arguments == ["--help"] {
+      print(RootCommand.helpText)
+      return 0
+    }
     if name != "ssh", let verb = arguments.first.flatMap(Verb.init(rawValue:)) {
       arguments.removeFirst()
       guard verb == .ssh else {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import HTTP
 import JITConnect
 import Platform
@@ -57,7 +58,7 @@ struct SSHCommand {
       return 0
     }
     if line.has(.help) {
-      print(Help.text(programName))
+      print(RootCommand.helpMessage(for: SSHVerb.self, columns: 80))
       return 0
     }
     if let query = line.query {
@@ -69,7 +70,7 @@ struct SSHCommand {
       return 0
     }
     guard line.destination != nil else {
-      writeError(programName == "ssh" ? SSHCommandLine.usage(programName) : Help.short(programName))
+      writeError(usage)
       return ExitStatus.ssh
     }
     return nil
@@ -78,10 +79,17 @@ struct SSHCommand {
   private func refuse(_ error: SSHConfigError, isQuiet: Bool) -> Int32 {
     for line in error.lines { writeError(printable(line)) }
     if error.kind == .usage {
-      writeError(
-        programName == "ssh" ? SSHCommandLine.usage(programName) : Help.short(programName))
+      writeError(usage)
     }
     return ExitStatus.ssh
+  }
+
+  private var usage: String {
+    if programName == "ssh" { return SSHCommandLine.usage(programName) }
+    return """
+      usage: \(programName) [ssh options] [user@]vm [command ...]
+             \(programName) --help
+      """
   }
 
   private func writeError(_ text: String) { try? writeAll(STDERR_FILENO, (text + "\n").utf8) }
