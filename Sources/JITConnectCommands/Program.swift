@@ -16,8 +16,6 @@ package enum Program {
   package static let version = "0.1.0"
 
   package static func run() async {
-    // Closed standard descriptors would be given to the next files that are opened.
-    openStandardDescriptors()
     Signals.ignore(SIGPIPE)
     forbidCoreDumps()
     var arguments = CommandLine.arguments
@@ -32,6 +30,8 @@ package enum Program {
     named name: String, _ arguments: [String], _ environment: Environment
   ) async -> Int32 {
     var arguments = arguments
+    // Whoever says ssh wants a session, of a Windows VM too.
+    var isSSHAlone = name == "ssh"
     if name != "ssh", arguments == ["--help"] {
       print(RootCommand.helpText)
       return 0
@@ -46,13 +46,10 @@ package enum Program {
             next: "a VM of that name is reached with: \(name) ssh \(verb.rawValue)"))
         return ExitStatus.ofVerb(.notBuiltIn)
       }
+      isSSHAlone = true
     }
-    return await SSHCommand(programName: name, environment: environment).run(arguments)
-  }
-
-  private static func openStandardDescriptors() {
-    for descriptor in 0...2 where fcntl(Int32(descriptor), F_GETFD) == -1 {
-      _ = unsafe open("/dev/null", O_RDWR)
-    }
+    return await SSHCommand(
+      programName: name, environment: environment, isSSHAlone: isSSHAlone
+    ).run(arguments)
   }
 }

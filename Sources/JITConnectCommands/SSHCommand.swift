@@ -16,6 +16,8 @@ import Terminal
 struct SSHCommand {
   let programName: String
   let environment: Environment
+  /// Never a desktop: the verb `ssh`, or that name.
+  let isSSHAlone: Bool
 
   /// - Returns: the remote command's status, or 255 for any failure of ours.
   func run(_ arguments: [String]) async -> Int32 {
@@ -117,14 +119,11 @@ struct SSHCommand {
       version: Program.version, writeDebug: { log.write($0, $1) })
     log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
     do {
-      return try await Connect(world, options, line).run()
+      return try await Connect(world, options, line, givesDesktop: !isSSHAlone).run()
     } catch let failure as Failure {
       console.error(failure)
-      if failure.code == .interrupted, let signal = world.interrupts.signal {
-        // As ssh: a shell that runs a loop of commands sees that the user wants out.
-        Signals.restoreDefault(signal)
-        raise(signal)
-      }
+      // A Ctrl-C at a question is a key, not a signal.
+      if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))
