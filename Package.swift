@@ -74,7 +74,9 @@ let package = Package(
     .testTarget(name: "AzureSimulatorTests", dependencies: ["AzureSimulator", "Platform"]),
     .testTarget(name: "LayeringTests"),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["AzureSimulator", "Platform"]),
+      name: "IntegrationTests",
+      // The program must be built before it is run.
+      dependencies: ["AzureSimulator", "Platform", "jitconnect-main"], exclude: ["Golden"]),
   ]
 )
 

@@ -18,12 +18,13 @@ enum Assumptions {
   /// The code of an initiate whose policy does not exist; its text was never captured.
   static let policyNotFound = "PolicyNotFound"
 
-  /// The code of an initiate body with neither or both of `duration` and `endTimeUtc`.
-  static let invalidInitiateInput = "InvalidInitiateInput"
-
   /// A refusal of an initiate whose text names this word is taken to be about the time asked for:
   /// the shortest time that Azure grants is not documented (the policy's own minimum is 5 minutes).
   static let durationWord = "duration"
+
+  /// In the refusal of a body with neither or both of `duration` and `endTimeUtc`, which is about
+  /// its form.
+  static let otherDurationWord = "EndTimeUtc"
 
   /// States of a policy that is still being written.
   ///

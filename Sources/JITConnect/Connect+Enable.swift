@@ -23,7 +23,9 @@ extension Connect {
       }
     }
     progress.show("enabling just-in-time access on \(machine.name)")
+    notice.enabling(machine.name)
     let enabled = try await azure.policies.enable(machine, rules: [rule], known: policies)
+    notice.enabled(machine.name)
     for note in enabled.notes { world.console.warn(note) }
     world.console.note(
       "enabled just-in-time access on \(machine.name) (port \(port), 3 hours, any source)")

@@ -44,7 +44,7 @@ struct SessionPlan: Sendable {
     // Interruptions end the session in its own loop, with the terminal restored.
     Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
-    let request = try request()
+    var request = try request()
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
@@ -66,7 +66,10 @@ struct SessionPlan: Sendable {
     let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
     var authentication = authenticationPlan
     if !isTrusted {
+      // Nothing that a false server could use.
       authentication.methods.removeAll { $0 != .publicKey }
+      request.agentSocket = nil
+      request.forwarding = ForwardingPlan()
     }
     try session.authenticate(authentication, prompts: prompts)
     let ending = try session.run(request, streams: streams)
@@ -187,7 +190,17 @@ struct SessionPlan: Sendable {
       program, terminal: terminal, environment: sentVariables, escape: options.escapeChar,
       aliveInterval: options.serverAliveInterval > 0
         ? .seconds(options.serverAliveInterval) : nil,
-      aliveCountMax: options.serverAliveCountMax)
+      aliveCountMax: options.serverAliveCountMax, forwarding: ForwardingPlan(options),
+      agentSocket: forwardedAgent)
+  }
+
+  /// The agent that the other side may use: only where it was asked for (`-A`).
+  private var forwardedAgent: String? {
+    switch options.forwardAgent {
+    case .no: nil
+    case .yes: world.environment["SSH_AUTH_SOCK"]
+    case .socket(let path): path
+    }
   }
 
   private var sentVariables: [(name: String, value: String)] {

@@ -25,9 +25,16 @@ extension Connect {
     world.debug("Connecting to \(machine.name) [\(address)] port \(port).")
     let watch = Task { [self] in await watchRequest(azure, machine, window) }
     defer { watch.cancel() }
-    let connection = try await race(probe, until: .now + limit, progress, watch)
-    if let connection { return connection }
-    OwnWindows(world.environment, clock: world.clock).forget(on: machine.id, port: window.port)
+    let own = OwnWindows(world.environment, clock: world.clock)
+    do throws(Failure) {
+      if let connection = try await race(probe, until: .now + limit, progress, watch) {
+        return connection
+      }
+    } catch {
+      if error.code == .windowRefused { own.forget(on: machine.id, port: window.port) }
+      throw error
+    }
+    own.forget(on: machine.id, port: window.port)
     throw Failure(
       .windowTimeout,
       what: "port \(port) of \(machine.name) (\(address)) did not answer within "

@@ -13,8 +13,7 @@ extension Connect {
     var port: Int
     var sources: [SourcePrefix]
     var end: Date
-    /// The firewall's address and port, where one stands before the machine.
-    var firewallAddress: String?
+    /// The port to connect to where a firewall stands before the machine.
     var mappedPort: Int?
 
     var sourceText: String { sources.map(\.text).joined(separator: ", ") }
@@ -23,8 +22,8 @@ extension Connect {
   /// Uses a window that is open for these sources, or asks for one.
   func requestWindow(
     _ azure: AzureAccess, _ memory: Memory, _ machine: VirtualMachine, _ policy: JITPolicy,
-    port: Int, _ publicSource: Task<Result<[SourcePrefix], Failure>, Never>?,
-    _ confirmation: Confirmation
+    port: Int, isRemembered: Bool,
+    _ publicSource: Task<Result<[SourcePrefix], Failure>, Never>?, _ confirmation: Confirmation
   ) async throws(Failure) -> Window {
     guard let entry = policy.machine(machine.id) else {
       throw Failure(
@@ -45,46 +44,53 @@ extension Connect {
       WindowPlan.Wish(
         machineName: machine.name, port: port, sources: sources,
         duration: options.jit.duration.map { .seconds($0) }, keepsOthers: options.jit.keepOthers),
-      entry: entry, windows: policy.windows(of: machine.id), now: now,
+      entry: entry, windows: policy.windows(of: machine.id),
+      // What a remembered policy says of windows is old; our own record is as good as it gets.
+      usable: isRemembered ? own.open(on: machine.id, port: port).map(\.plain) : nil, now: now,
       floor: memory.shortestDuration, isOwn: { own.holds($0) })
     switch plan.step {
-    case .reuse(let window):
-      let end = window.port.end ?? now
+    case .reuse(let open):
       world.console.note(
         "port \(port) of \(machine.name) is open for \(texts(plan.sources)) until "
-          + localTimeText(end, now: now))
-      return opened(
-        Window(
-          policy: policy, machine: machine.id, port: port, sources: plan.sources, end: end,
-          firewallAddress: entry.publicIPAddress, mappedPort: window.port.mappedPort), own)
+          + localTimeText(open.end, now: now))
+      let window = Window(
+        policy: policy, machine: machine.id, port: port, sources: plan.sources, end: open.end,
+        mappedPort: open.mappedPort)
+      tell(window)
+      return window
     case .request(let durations):
       try await nameOthers(plan, machine)
       confirmation.start()
-      let request = try await initiate(azure, memory, policy, plan, durations, machine)
+      // What a remembered policy forbids may be allowed by now: it is read first, then other
+      // durations are tried.
+      let request = try await initiate(
+        azure, memory, policy, plan, isRemembered ? Array(durations.prefix(1)) : durations,
+        machine)
       let granted = request.port(port, of: machine.id)
-      // By Azure's clock the window ends then; the difference of the clocks is put right.
-      let skew = request.serverDate.map { now.timeIntervalSince($0) } ?? 0
-      let end = granted?.end?.addingTimeInterval(skew) ?? now + (durations[0].timeInterval)
       if let status = granted?.status, !status.mayOpen { throw refused(machine, port, status) }
+      let azureEnd = granted?.end ?? now + durations[0].timeInterval
+      // The difference between Azure's clock and ours is put right.
+      let end = azureEnd + (request.serverDate.map { now.timeIntervalSince($0) } ?? 0)
       world.console.note(
         "requested port \(port) of \(machine.name) for \(texts(plan.sources)) until "
           + localTimeText(end, now: now))
-      return opened(
-        Window(
-          policy: policy, machine: machine.id, port: port, sources: plan.sources, end: end,
-          firewallAddress: entry.publicIPAddress, mappedPort: granted?.mappedPort), own)
+      own.record(
+        OwnWindows.Window(
+          machine: machine.id, policy: policy.id, port: port, sources: plan.sources, end: end,
+          azureEnd: azureEnd, mappedPort: granted?.mappedPort))
+      let window = Window(
+        policy: policy, machine: machine.id, port: port, sources: plan.sources, end: end,
+        mappedPort: granted?.mappedPort)
+      tell(window)
+      return window
     }
   }
 
-  private func opened(_ window: Window, _ own: OwnWindows) -> Window {
+  /// What stays open when the user breaks off from now on.
+  private func tell(_ window: Window) {
     notice.opened(
       port: window.port, of: window.machine.name, for: window.sourceText, until: window.end,
       now: world.clock.now())
-    own.record(
-      OwnWindows.Window(
-        machine: window.machine, policy: window.policy.id, port: window.port,
-        sources: window.sources, end: window.end, mappedPort: window.mappedPort))
-    return window
   }
 
   /// Asks for the first duration, and for the next only where that one is refused.
@@ -179,5 +185,11 @@ extension Connect {
         .noPrivateAddress, what: "no private IPv4 address of \(machine.name) is known",
         next: "jitconnect --address public \(machine.name)")
     }
+  }
+}
+
+extension OwnWindows.Window {
+  var plain: WindowPlan.OpenWindow {
+    WindowPlan.OpenWindow(port: port, sources: sources, end: end, mappedPort: mappedPort)
   }
 }

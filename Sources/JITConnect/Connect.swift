@@ -23,6 +23,7 @@ package struct Connect: Sendable {
 
   /// - Returns: the exit status: the remote command's own.
   package func run() async throws -> Int32 {
+    try refuseWhatIsNotBuiltIn()
     guard options.jit.isOn else { return try await connectPlainly() }
     switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
@@ -131,7 +132,8 @@ package struct Connect: Sendable {
     // 4. a minimal window: one port, our address, the shortest time
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
-      azure, memory, machine, enabled, port: port, source, found.confirmation)
+      azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered, source,
+      found.confirmation)
     machine = try await found.confirmation.machine()
     memory.keep(machine, policy: window.policy, for: target)
     try await ensureRunning(&machine, azure, progress)
@@ -145,6 +147,8 @@ package struct Connect: Sendable {
   private struct Found {
     var machine: VirtualMachine
     var policies: [JITPolicy]
+    /// Whether the policies are those of an earlier run.
+    var isRemembered: Bool
     var confirmation: Confirmation
   }
 
@@ -158,7 +162,8 @@ package struct Connect: Sendable {
       do throws(Failure) {
         let policies = try await azure.policies.list(
           subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
-        return Found(machine: machine, policies: policies, confirmation: confirmation)
+        return Found(
+          machine: machine, policies: policies, isRemembered: false, confirmation: confirmation)
       } catch {
         confirmation.cancel()
         throw error
@@ -170,7 +175,7 @@ package struct Connect: Sendable {
       }
       // The request goes out at once; the machine is confirmed beside it.
       return Found(
-        machine: known.machine, policies: [policy],
+        machine: known.machine, policies: [policy], isRemembered: true,
         confirmation: Confirmation(of: known.machine, azure))
     }
     if case .id(let id) = target.name {
@@ -208,7 +213,7 @@ package struct Connect: Sendable {
   private static func mayComeFromMemory(_ failure: Failure) -> Bool {
     switch failure.code {
     case .vmNotFound, .notFound, .jitNotEnabled, .policyForbidsPort, .policyForbidsSource,
-      .policyForbidsDuration, .policyForbidsRequest:
+      .policyForbidsDuration, .policyForbidsRequest, .windowRefused:
       true
     default: false
     }

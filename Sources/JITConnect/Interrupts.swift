@@ -23,7 +23,11 @@ package final class Interrupts: Sendable {
     return signal == 0 ? nil : signal
   }
 
-  /// Runs `body` and cancels it when SIGINT, SIGTERM or SIGHUP arrives.
+  /// What is left to steps that do not hear of it at once, such as another program that is run.
+  private static let grace: useconds_t = 500_000
+
+  /// Runs `body` and cancels it when SIGINT, SIGTERM or SIGHUP arrives; it is not waited for long
+  /// then.
   ///
   /// - Throws: what `body` throws, or `interrupted` where a signal was the cause.
   package func during<Value: Sendable>(
@@ -33,10 +37,19 @@ package final class Interrupts: Sendable {
     let task = Task { try await body() }
     let isOver = CancellationFlag()
     defer { isOver.cancel() }
-    startThread { [self] in watch(until: isOver) { task.cancel() } }
-    let result = await task.result
-    if signal != nil, case .failure(let error) = result {
-      if let failure = error as? Failure, failure.code == .interrupted { throw failure }
+    let result: Result<Value, any Error> = await withCheckedContinuation { continuation in
+      let first = FirstResult<Value>(continuation)
+      Task { first.give(await task.result) }
+      startThread { [self] in
+        watch(until: isOver) {
+          task.cancel()
+          usleep(Self.grace)
+          first.give(.failure(Failure(.interrupted, what: "interrupted")))
+        }
+      }
+    }
+    if signal != nil, case .failure = result {
+      // What the interrupted step had to say is of no interest.
       throw Failure(.interrupted, what: "interrupted")
     }
     return try result.get()
@@ -65,5 +78,18 @@ package final class Interrupts: Sendable {
         return
       }
     }
+  }
+}
+
+/// The first of several results is taken; the others come too late.
+private final class FirstResult<Value: Sendable>: Sendable {
+  private let continuation: Mutex<CheckedContinuation<Result<Value, any Error>, Never>?>
+
+  init(_ continuation: CheckedContinuation<Result<Value, any Error>, Never>) {
+    self.continuation = Mutex(continuation)
+  }
+
+  func give(_ result: Result<Value, any Error>) {
+    continuation.withLock { $0.take() }?.resume(returning: result)
   }
 }

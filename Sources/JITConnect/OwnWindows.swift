@@ -10,7 +10,10 @@ package struct OwnWindows: Sendable {
     package var policy: ResourceID
     package var port: Int
     package var sources: [SourcePrefix]
+    /// By this machine's clock.
     package var end: Date
+    /// By Azure's clock, as the policy tells it.
+    package var azureEnd: Date
     /// The port to connect to where a firewall stands before the machine.
     package var mappedPort: Int?
   }
@@ -31,9 +34,8 @@ package struct OwnWindows: Sendable {
   /// Whether a window in a policy is one that this user opened.
   package func holds(_ window: JITPolicy.Window) -> Bool {
     open(on: window.machine, port: window.port.number).contains { own in
-      // The end was told with the request's answer, to the digit.
       Set(own.sources) == Set(window.port.sources)
-        && abs(own.end.timeIntervalSince(window.port.end ?? .distantPast)) < 2
+        && abs(own.azureEnd.timeIntervalSince(window.port.end ?? .distantPast)) < 2
     }
   }
 

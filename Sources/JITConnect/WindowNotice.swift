@@ -6,6 +6,15 @@ import Synchronization
 final class WindowNotice: Sendable {
   private let text = Mutex<String?>(nil)
 
+  /// A policy is being written.
+  func enabling(_ machine: String) {
+    text.withLock { $0 = "just-in-time access on \(machine) may have been enabled" }
+  }
+
+  func enabled(_ machine: String) {
+    text.withLock { $0 = "just-in-time access on \(machine) is enabled; no window was requested" }
+  }
+
   /// A request is on its way and may have been heard.
   func requested(port: Int, of machine: String, for source: String) {
     text.withLock {
@@ -23,9 +32,8 @@ final class WindowNotice: Sendable {
 
   /// The interruption with what it leaves behind.
   func explaining(_ failure: Failure) -> Failure {
-    guard let left = text.withLock({ $0 }) else { return failure }
     var failure = failure
-    failure.why = left
+    failure.why = text.withLock { $0 } ?? "no window was requested"
     return failure
   }
 }

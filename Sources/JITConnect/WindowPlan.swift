@@ -6,9 +6,24 @@ package import Platform
 package struct WindowPlan: Sendable, Equatable {
   package enum Step: Sendable, Equatable {
     /// A window for these sources is open already.
-    case reuse(JITPolicy.Window)
+    case reuse(OpenWindow)
     /// To be asked for, the first duration first; the others only where Azure refuses it.
     case request(durations: [Duration])
+  }
+
+  /// A window that is open or opening.
+  package struct OpenWindow: Sendable, Equatable {
+    package var port: Int
+    package var sources: [SourcePrefix]
+    package var end: Date
+    package var mappedPort: Int?
+
+    package init(port: Int, sources: [SourcePrefix], end: Date, mappedPort: Int? = nil) {
+      self.port = port
+      self.sources = sources
+      self.end = end
+      self.mappedPort = mappedPort
+    }
   }
 
   package var step: Step
@@ -48,12 +63,14 @@ package struct WindowPlan: Sendable, Equatable {
   /// Plans a window.
   ///
   /// - Parameters:
+  ///   - windows: the requests in the policy.
+  ///   - usable: windows that may be used again; nil takes those in the policy that are live.
   ///   - floor: the shortest duration that the service is known to grant.
   ///   - isOwn: whether a live window was opened by this user.
   /// - Throws: `policy-forbids-…` with what is allowed and what was asked, in words.
   package init(
-    _ wish: Wish, entry: JITPolicy.Machine, windows: [JITPolicy.Window], now: Date,
-    floor: Duration?, isOwn: (JITPolicy.Window) -> Bool
+    _ wish: Wish, entry: JITPolicy.Machine, windows: [JITPolicy.Window],
+    usable: [OpenWindow]? = nil, now: Date, floor: Duration?, isOwn: (JITPolicy.Window) -> Bool
   ) throws(Failure) {
     let rule = try Self.rule(wish, entry)
     port = wish.port
@@ -79,15 +96,22 @@ package struct WindowPlan: Sendable, Equatable {
     }
     sources = wanted
 
-    let usable = live.first { window in
-      guard let end = window.port.end, end >= now + Self.leastLeft else { return false }
-      if let asked = wish.duration, end < now + asked.timeInterval { return false }
-      return wish.sources.allSatisfy { source in
-        window.port.sources.contains { $0.contains(source) }
+    let candidates =
+      usable
+      ?? live.compactMap { window in
+        window.port.end.map {
+          OpenWindow(
+            port: window.port.number, sources: window.port.sources, end: $0,
+            mappedPort: window.port.mappedPort)
+        }
       }
+    let open = candidates.first { window in
+      guard window.port == wish.port, window.end >= now + Self.leastLeft else { return false }
+      if let asked = wish.duration, window.end < now + asked.timeInterval { return false }
+      return wish.sources.allSatisfy { source in window.sources.contains { $0.contains(source) } }
     }
-    if let usable {
-      step = .reuse(usable)
+    if let open {
+      step = .reuse(open)
       sources = wish.sources
       others = []
     } else {

@@ -51,6 +51,10 @@ package enum Program {
   ) async -> Int32 {
     var words = words
     let first = words.first.map { String(decoding: $0, as: UTF8.self) }
+    if name != "ssh", first == "--help", words.count == 1 {
+      print(RootCommand.helpText)
+      return 0
+    }
     if name != "ssh", let verb = first.flatMap(Verb.init(rawValue:)) {
       words.removeFirst()
       guard verb == .ssh else {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import HTTP
 import JITConnect
 import Platform
@@ -59,7 +60,7 @@ struct SSHCommand {
       return 0
     }
     if line.has(.help) {
-      print(Help.text(programName))
+      print(RootCommand.helpMessage(for: SSHVerb.self, columns: 80))
       return 0
     }
     if let query = line.query {
@@ -71,7 +72,7 @@ struct SSHCommand {
       return 0
     }
     guard line.destination != nil else {
-      writeError(programName == "ssh" ? SSHCommandLine.usage(programName) : Help.short(programName))
+      writeError(usage)
       return ExitStatus.ssh
     }
     return nil
@@ -80,10 +81,17 @@ struct SSHCommand {
   private func refuse(_ error: SSHConfigError, isQuiet: Bool) -> Int32 {
     for line in error.lines { writeError(printable(line)) }
     if error.kind == .usage {
-      writeError(
-        programName == "ssh" ? SSHCommandLine.usage(programName) : Help.short(programName))
+      writeError(usage)
     }
     return ExitStatus.ssh
+  }
+
+  private var usage: String {
+    if programName == "ssh" { return SSHCommandLine.usage(programName) }
+    return """
+      usage: \(programName) [ssh options] [user@]vm [command ...]
+             \(programName) --help
+      """
   }
 
   private func writeError(_ text: String) { try? writeAll(STDERR_FILENO, (text + "\n").utf8) }
@@ -114,11 +122,8 @@ struct SSHCommand {
       return try await Connect(world, options, line).run()
     } catch let failure as Failure {
       console.error(failure)
-      if failure.code == .interrupted, let signal = world.interrupts.signal {
-        // As ssh: a shell that runs a loop of commands sees that the user wants out.
-        Signals.restoreDefault(signal)
-        raise(signal)
-      }
+      // A Ctrl-C at a question is a key, not a signal.
+      if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))

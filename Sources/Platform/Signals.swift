@@ -30,6 +30,18 @@ package enum Signals {
     for signal in signals { _ = platform_signal_default(signal) }
   }
 
+  /// Ends the process by this signal, as if it had never been handled: a shell that runs a loop of
+  /// commands then sees that its user wants out. Returns only where the system refuses.
+  package static func die(of signal: Int32) {
+    restoreDefault(signal)
+    // The threads of the concurrency runtime block every signal.
+    var mask = sigset_t()
+    unsafe sigemptyset(&mask)
+    unsafe sigaddset(&mask, signal)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &mask, nil)
+    raise(signal)
+  }
+
   /// Ignores these.
   package static func ignore(_ signals: Int32...) {
     for signal in signals { _ = platform_signal_ignore(signal) }

@@ -32,6 +32,7 @@ final class ForwardedConnection {
   var channel: ChannelID?
   var socks: SocksRequest?
   private var hasGreeted = false
+  private var isRefused = false
 
   /// From the socket, for the channel.
   var toChannel = ByteQueue()
@@ -119,50 +120,48 @@ final class ForwardedConnection {
   /// Looks whether the local client has said where it wants to go.
   func readGreeting(log: SSHLog) {
     guard case .greeting = phase else { return }
-    let bytes = unsafe toChannel.withBytes { unsafe Array($0) }
-    guard let found = request(in: bytes, answers: &toSocket) else {
+    let (used, answer) = progress(unsafe toChannel.withBytes { unsafe Array($0) })
+    toSocket.append(answer)
+    _ = writeSocket()
+    guard let used else {
       if isRefused { phase = .closed }
       return
     }
-    toChannel.drop(found.used)
+    toChannel.drop(used)
     log.debug2("dynamic request: \(target)")
     phase = .waiting
   }
 
-  /// The same for a client at the far end of the channel; `connect` has yet to be made.
+  /// The same for a client at the far end of the channel.
+  ///
+  /// - Returns: whether the connection it asks for is now to be made.
   func readRemoteGreeting() -> Bool {
     guard case .remoteGreeting = phase else { return false }
-    let bytes = unsafe toSocket.withBytes { unsafe Array($0) }
-    guard let found = request(in: bytes, answers: &toChannel) else {
+    let (used, answer) = progress(unsafe toSocket.withBytes { unsafe Array($0) })
+    toChannel.append(answer)
+    guard let used else {
       if isRefused { phase = .closing }
       return false
     }
-    toSocket.drop(found.used)
+    toSocket.drop(used)
     return true
   }
 
-  private var isRefused = false
-
-  private func request(
-    in bytes: [UInt8], answers: inout ByteQueue
-  ) -> (request: SocksRequest, used: Int)? {
+  /// How far the request in `bytes` is: how many of them it takes once it is whole, and what to
+  /// answer.
+  private func progress(_ bytes: [UInt8]) -> (used: Int?, answer: [UInt8]) {
     switch SocksRequest.parse(bytes, hasGreeted: hasGreeted) {
     case .needsMore(let answer):
       if !answer.isEmpty { hasGreeted = true }
-      answers.append(answer)
-      if case .greeting = phase { _ = writeSocket() }
       if bytes.count > SocksRequest.limit { isRefused = true }
-      return nil
+      return (nil, answer)
     case .refuse(let answer):
-      answers.append(answer)
-      if case .greeting = phase { _ = writeSocket() }
       isRefused = true
-      return nil
+      return (nil, answer)
     case .connect(let request, let used, let answer):
-      answers.append(answer)
       socks = request
       target = .tcp(host: request.host, port: request.port)
-      return (request, used)
+      return (used, answer)
     }
   }
 
@@ -173,32 +172,61 @@ final class ForwardedConnection {
   /// - Returns: whether anything moved.
   func move(_ session: SSHSession, _ buffer: inout [UInt8]) -> Bool {
     guard let channel else { return false }
-    var moved = false
-    if case .closing = phase { return closeChannel(session, channel) }
-
-    if case .connecting = phase {
-    } else {
-      while toSocket.count < Self.limit, !channelHasEnded {
-        guard case .ready(let count) = session.handle.read(channel, stream: 0, into: &buffer),
-          count > 0
-        else { break }
-        toSocket.append(buffer[..<count])
-        moved = true
-      }
-      if !channelHasEnded, session.handle.hasEnded(channel) {
-        channelHasEnded = true
-        moved = true
-      }
+    switch phase {
+    case .closing: return closeChannel(session, channel)
+    case .remoteGreeting:
+      let hasRead = readChannel(session, channel, &buffer)
+      if channelHasEnded { phase = .closing }
+      return writeChannel(session, channel) || hasRead
+    case .open: break
+    default: return false
     }
-    guard isOpen else { return moved }
+    var moved = readChannel(session, channel, &buffer)
     if writeSocket() { moved = true }
     guard isOpen else { return true }
     if channelHasEnded, toSocket.isEmpty, !hasShutDown, let socket {
       shutdown(socket.number, writeEnd)
       hasShutDown = true
+    }
+    if writeChannel(session, channel) { moved = true }
+    guard isOpen else { return true }
+    if socketHasEnded, toChannel.isEmpty, !hasSentEnd {
+      if case .wouldBlock = session.handle.sendEnd(channel) { return moved }
+      hasSentEnd = true
       moved = true
     }
+    if channelHasEnded, toSocket.isEmpty {
+      // Both have ended; or the peer has closed, so that nothing more goes either way.
+      var isOver = hasSentEnd
+      if !isOver, case .ready = session.handle.isClosedByPeer(channel) { isOver = true }
+      if isOver {
+        phase = .closing
+        moved = true
+      }
+    }
+    return moved
+  }
 
+  private func readChannel(
+    _ session: SSHSession, _ channel: ChannelID, _ buffer: inout [UInt8]
+  ) -> Bool {
+    var moved = false
+    while toSocket.count < Self.limit, !channelHasEnded {
+      guard case .ready(let count) = session.handle.read(channel, stream: 0, into: &buffer),
+        count > 0
+      else { break }
+      toSocket.append(buffer[..<count])
+      moved = true
+    }
+    if !channelHasEnded, session.handle.hasEnded(channel) {
+      channelHasEnded = true
+      moved = true
+    }
+    return moved
+  }
+
+  private func writeChannel(_ session: SSHSession, _ channel: ChannelID) -> Bool {
+    var moved = false
     while !toChannel.isEmpty, session.context.outgoing.count < SSHSession.outgoingLimit {
       let step = unsafe toChannel.withBytes { unsafe session.handle.write(channel, $0) }
       if case .failed = step {
@@ -209,28 +237,16 @@ final class ForwardedConnection {
       toChannel.drop(count)
       moved = true
     }
-    if socketHasEnded, toChannel.isEmpty, !hasSentEnd {
-      if case .wouldBlock = session.handle.sendEnd(channel) {
-        return moved
-      }
-      hasSentEnd = true
-      moved = true
-    }
-    if channelHasEnded, toSocket.isEmpty {
-      // Both have ended; or the peer has closed, so that nothing more goes either way.
-      if hasSentEnd {
-        phase = .closing
-        moved = true
-      } else if case .ready = session.handle.isClosedByPeer(channel) {
-        phase = .closing
-        moved = true
-      }
-    }
     return moved
   }
 
   private func closeChannel(_ session: SSHSession, _ channel: ChannelID) -> Bool {
     socket = nil
+    // The last words, such as SOCKS' "refused"; if they do not go now, they do not go.
+    if !toChannel.isEmpty, !channelHasEnded {
+      _ = unsafe toChannel.withBytes { unsafe session.handle.write(channel, $0) }
+      toChannel.removeAll()
+    }
     if case .wouldBlock = session.handle.close(channel) { return false }
     phase = .closed
     return true

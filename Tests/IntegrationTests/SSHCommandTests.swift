@@ -40,7 +40,7 @@ struct SSHCommandTests {
       ["box", "-s", "sftp"],
       ["-T", "box"],
       ["-tt", "box", "tty >/dev/null && stty size"],
-      ["-tt", "-oRequestTTY=no", "box", "tty"],
+      ["-tt", "-oRequestTTY=no", "box", "test -t 0 && echo yes"],
       ["-oRequestTTY=force", "box", "test -t 0 && echo yes"],
       ["-C", "box", "echo compressed"],
       ["-4", "-x", "-a", "-oControlMaster=auto", "-oControlPath=none", "box", "echo many"],

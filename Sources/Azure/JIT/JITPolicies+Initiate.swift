@@ -89,9 +89,8 @@ extension JITPolicies {
     } else if failure.serviceCode == Assumptions.policyNotFound.lowercased() || status == 404 {
       failure.code = .jitNotEnabled
       failure.what = "the just-in-time policy \(policy.name) is not there any more"
-    } else if status == 400,
-      failure.serviceCode != Assumptions.invalidInitiateInput.lowercased(),
-      mentions(failure.why, Assumptions.durationWord)
+    } else if status == 400, mentions(failure.why, Assumptions.durationWord),
+      !mentions(failure.why, Assumptions.otherDurationWord)
     {
       failure.code = .policyForbidsDuration
     }

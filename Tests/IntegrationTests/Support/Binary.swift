@@ -45,7 +45,8 @@ struct Run: Sendable {
   }
 }
 
-/// A program that runs with pipes on its standard descriptors.
+/// A program that runs with pipes on its standard descriptors, in a session without a terminal: it
+/// has nobody to ask, wherever the tests run.
 final class Running: Sendable {
   let process: Int32
   private let input: Mutex<FileDescriptor?>
@@ -68,7 +69,8 @@ final class Running: Sendable {
     self.input = Mutex(FileDescriptor(owning: input.write))
     process = try ChildProcess(
       path: program, arguments: arguments, environment: environment, directory: directory
-    ).start(input: inputEnd.number, output: outputEnd.number, error: errorEnd.number)
+    ).start(
+      input: inputEnd.number, output: outputEnd.number, error: errorEnd.number, newSession: true)
     for (index, descriptor) in [output.read, error.read].enumerated() {
       startThread { [self] in
         while let bytes = try? readSome(descriptor, limit: 64 << 10), !bytes.isEmpty {

@@ -48,6 +48,16 @@ final class Stage: Sendable {
     return try Stage(configuration, server: server)
   }
 
+  /// One Linux machine `web1` that only greets: for what happens before a session.
+  static func greeting(
+    hasPolicy: Bool = true, _ change: (inout SimulatorConfiguration) -> Void = { _ in }
+  ) throws -> Stage {
+    var configuration = Self.configuration(machines: [Self.web()])
+    if hasPolicy { configuration.policies = [SimulatedPolicy(machine: "web1", ports: .init(0))] }
+    change(&configuration)
+    return try Stage(configuration)
+  }
+
   /// A configuration in which nothing takes longer than it must.
   static func configuration(
     machines: [SimulatedMachine] = [], policies: [SimulatedPolicy] = []
@@ -88,12 +98,18 @@ final class Stage: Sendable {
 
   /// The options that reach ``ssh(hasPolicy:settings:_:)``'s machine without a question.
   func options(_ machine: String = "web1") -> [String] {
-    var options = ["-p", String(port(machine)), "-o", "StrictHostKeyChecking=accept-new"]
+    var options = [
+      "-p", String(port(machine)), "-o", "StrictHostKeyChecking=accept-new", "-o",
+      "HashKnownHosts=no",
+    ]
     if let server { options += ["-i", server.key] }
     return options
   }
 
-  func port(_ machine: String = "web1") -> Int { Int(simulator.gatePort(of: machine) ?? 0) }
+  /// The port of a machine's gate; a name that is none of them stands for `web1`.
+  func port(_ machine: String = "web1") -> Int {
+    Int(simulator.gatePort(of: machine) ?? simulator.gatePort(of: "web1") ?? 0)
+  }
 
   /// - Parameter environment: changes to ``environment``; nil takes a variable away.
   func start(
@@ -115,12 +131,64 @@ final class Stage: Sendable {
     return try await running.finish(timeout: timeout)
   }
 
+  /// Runs the program on a terminal of its own, in the folder `work`.
+  func terminal(
+    _ arguments: [String], environment changes: [String: String?] = [:], columns: UInt16 = 80
+  ) throws -> PseudoTerminal {
+    var variables = environment
+    variables["TERM"] = "xterm"
+    for (name, value) in changes { variables[name] = value }
+    let script = "cd \"$1\" && shift && exec \"$@\""
+    return try PseudoTerminal(
+      "/bin/sh", ["-c", script, "sh", folder + "/work", Binary.path] + arguments,
+      environment: variables, columns: columns)
+  }
+
   /// Connects to the machine with ``options(_:)`` and runs a command there.
   func connect(
     _ machine: String = "web1", _ more: [String] = [], command: String = "echo hello",
     environment changes: [String: String?] = [:]
   ) async throws -> Run {
-    try await run(options(machine) + more + [machine, command], environment: changes)
+    try await run(more + options(machine) + [machine, command], environment: changes)
+  }
+}
+
+extension Stage {
+  /// The bodies of the requests for access, in their order.
+  var requests: [JSON] {
+    simulator.report.calls.filter { $0.path.hasSuffix("/initiate") }
+      .compactMap { try? JSON(parsing: Array($0.requestBody.utf8)) }
+  }
+
+  /// How many calls had this method and path part.
+  func count(_ method: String, _ path: String) -> Int {
+    simulator.report.calls.count {
+      $0.method == method && $0.path.lowercased().contains(path.lowercased())
+    }
+  }
+
+  /// Every file that the program has written under its folders, relative to ``folder``.
+  var writtenFiles: [String] {
+    let names = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
+    return names.filter { Files.kind(of: "\(folder)/\($0)")?.isRegular == true }.sorted()
+  }
+
+  /// What is wrong with the files that the program has written: modes, leavings, broken JSON.
+  var fileProblems: [String] {
+    writtenFiles.flatMap { name -> [String] in
+      let path = "\(folder)/\(name)"
+      var problems: [String] = []
+      if Files.kind(of: path)?.mode != 0o600 { problems.append("\(name) is not 0600") }
+      let last = name.split(separator: "/").last ?? ""
+      let isKnown = ["json", "lock"].contains(last.split(separator: ".").last ?? "")
+      if !isKnown, last != "known_hosts" { problems.append("\(name) is left over") }
+      if last.hasSuffix(".json"),
+        (try? JSON(parsing: (try? Files.read(path)) ?? [])) == nil
+      {
+        problems.append("\(name) is no JSON")
+      }
+      return problems
+    }
   }
 }
 
@@ -131,5 +199,16 @@ func makeFolder() throws -> String {
   return try unsafe template.withUnsafeMutableBufferPointer { buffer in
     guard let name = buffer.baseAddress, unsafe mkdtemp(name) != nil else { throw SystemError.last }
     return unsafe String(cString: name)
+  }
+}
+
+extension Stage {
+  /// Writes a file that is there before the program runs.
+  func write(_ name: String, _ text: String) throws {
+    try Files.replace("\(folder)/\(name)", with: text.utf8)
+  }
+
+  func read(_ name: String) -> String? {
+    (try? Files.read("\(folder)/\(name)")).map { String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -1,0 +1,33 @@
+import Platform
+import SSHConfig
+
+extension Connect {
+  /// Refuses what would be dangerous or misleading to pass over in silence: the session would go
+  /// another way than was asked for.
+  func refuseWhatIsNotBuiltIn() throws(Failure) {
+    func refuse(_ what: String, _ next: String = "leave it out, or use ssh itself") throws(Failure)
+    {
+      throw Failure(.notBuiltIn, what: "\(what) is not built in yet", next: next)
+    }
+    if options.proxyJump != nil { try refuse("ProxyJump (-J)") }
+    if options.proxyCommand != nil { try refuse("ProxyCommand") }
+    if options.forkAfterAuthentication {
+      try refuse("going to the background (-f)", "start it with & at the end")
+    }
+    if options.wantsTunnel { try refuse("a tunnel device (-w)") }
+    if options.knownHostsCommand != nil { try refuse("KnownHostsCommand") }
+    if options.revokedHostKeys != nil {
+      try refuse("RevokedHostKeys", "put @revoked lines into a known_hosts file")
+    }
+    if commandLine.controlCommand != nil { try refuse("a command to a master (-O)") }
+    if options.jit.client == .openssh { try refuse("--client openssh") }
+    if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
+    if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
+    if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
+    if options.jit.rdpClient != nil { try refuse("--open") }
+    if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }
+    if commandLine.has(.stdio) { try refuse("--stdio") }
+    if commandLine.has(.dryRun) { try refuse("--dry-run") }
+    if commandLine.has(.json) { try refuse("--json") }
+  }
+}

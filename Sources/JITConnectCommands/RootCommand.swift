@@ -1,0 +1,36 @@
+import ArgumentParser
+
+/// The program's verbs, for help. A word that is no verb belongs to `ssh`, which reads its own argv
+/// before anything here does: ArgumentParser takes no option after the host and no clustered letter.
+struct RootCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "jitconnect",
+    abstract: "Connects to Azure VMs behind just-in-time access.",
+    usage: """
+      jitconnect [ssh options] [user@]vm [command ...]
+      jitconnect ssh [ssh options] [user@]vm [command ...]
+      """,
+    discussion: """
+      Finds the VM, requests just-in-time access for your own address, waits until the port \
+      answers, and opens SSH; a Windows VM gives its .rdp file.
+
+        jitconnect web1                     a shell
+        jitconnect azureuser@web1 uptime    a command; its exit status is passed on
+        jitconnect prod/web1                the VM web1 of the resource group prod
+        jitconnect win1                     a Windows VM
+
+      Every one-letter option is ssh's and means what ssh means; our own are long, see \
+      jitconnect ssh --help.
+
+      The first word is a verb only if it is one of these. A VM named like one is reached with \
+      jitconnect ssh NAME.
+      """,
+    version: Version.longText, subcommands: [SSHVerb.self], helpNames: .long)
+
+  /// The help of the whole program, without ArgumentParser's hint at a verb that we lack: `help` is
+  /// a host here.
+  static var helpText: String {
+    helpMessage(columns: 80).split(separator: "\n", omittingEmptySubsequences: false)
+      .filter { !$0.contains("help <subcommand>") }.joined(separator: "\n")
+  }
+}
