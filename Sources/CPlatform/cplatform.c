@@ -15,13 +15,6 @@
 #include <sys/prctl.h>
 #endif
 
-// Closed standard descriptors would be given to the first files that are opened, and those are the
-// runtime's own: what is meant for standard output would go there. Before main, so before them.
-__attribute__((constructor)) static void open_standard_descriptors(void) {
-  for (int i = 0; i < 3; i++)
-    if (fcntl(i, F_GETFD) == -1) open("/dev/null", O_RDWR);
-}
-
 void platform_zero(void *pointer, size_t count) {
 #ifdef __APPLE__
   memset_s(pointer, count, 0, count);

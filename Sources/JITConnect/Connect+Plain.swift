@@ -29,22 +29,22 @@ extension Connect {
       try InternetAddress.resolve(host, port: port, family: family)
     }.get()
     let connection = try await world.interrupts.during {
-      try await firstAnswer(addresses)
+      try await firstAnswer(host, addresses)
     }
-    let plan = SessionPlan(world, options, machine: nil, isConfirmed: true)
+    let plan = SessionPlan(self, machine: nil, isConfirmed: true)
     return try await plan.run(over: connection)?.status ?? 255
   }
 
   /// Tries each address in turn, `ConnectionAttempts` times, as ssh does.
   private func firstAnswer(
-    _ addresses: [InternetAddress]
+    _ host: String, _ addresses: [InternetAddress]
   ) async throws(Failure) -> AnsweringConnection {
     let limit = options.connectTimeout.map { Duration.seconds($0) }
     var refusal: Failure?
     for attempt in 0..<max(options.connectionAttempts, 1) {
       if attempt > 0 { try? await Task.sleep(for: .seconds(1)) }
       for address in addresses {
-        world.debug("Connecting to \(options.originalHost) [\(address.host)] port \(address.port).")
+        world.debug("Connecting to \(host) [\(address.host)] port \(address.port).")
         let result = await outcomeOfBlocking { () throws(Failure) in
           try PlainConnection.open(address, limit: limit)
         }
@@ -53,12 +53,14 @@ extension Connect {
           world.debug("Connection established.")
           return connection
         case .failure(let failure):
-          world.console.remark(failure.what)
+          world.debug("connect to address \(address.host) port \(address.port): \(failure.what)")
           refusal = failure
         }
       }
     }
-    throw refusal ?? Failure(.hostUnreachable, what: "no address to connect to")
+    guard var refusal else { throw Failure(.hostUnreachable, what: "no address to connect to") }
+    refusal.what = "connect to host \(host) port \(options.port): \(refusal.what)"
+    throw refusal
   }
 }
 
@@ -69,9 +71,7 @@ enum PlainConnection {
   ) throws(Failure) -> AnsweringConnection {
     func failure(_ error: SystemError) -> Failure {
       Failure(
-        .hostUnreachable,
-        what: "connect to host \(address.host) port \(address.port): \(error)",
-        cause: .system(error.number))
+        .hostUnreachable, what: "\(error)", cause: .system(error.number))
     }
     do throws(SystemError) {
       let descriptor = FileDescriptor(owning: try address.startConnecting())

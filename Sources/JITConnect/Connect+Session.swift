@@ -14,14 +14,17 @@ import Terminal
 struct SessionPlan: Sendable {
   private let world: World
   private let options: SSHOptions
+  /// The remote command's own bytes; nil where it comes from a configuration file.
+  private let commandBytes: [UInt8]?
   /// Nil for a host that is no Azure VM.
   private let machine: VirtualMachine?
   /// Whether Azure has said that this address is the machine's, and which machine it is.
   private let isConfirmed: Bool
 
-  init(_ world: World, _ options: SSHOptions, machine: VirtualMachine?, isConfirmed: Bool) {
-    self.world = world
-    self.options = options
+  init(_ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool) {
+    world = connect.world
+    options = connect.options
+    commandBytes = connect.commandLine.commandBytes
     self.machine = machine
     self.isConfirmed = isConfirmed
   }
@@ -41,11 +44,12 @@ struct SessionPlan: Sendable {
     // Interruptions end the session in its own loop, with the terminal restored.
     Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
+    var request = try request()
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
       peer: SSHSession.Peer(
-        name: options.originalHost, address: connection.address.host,
+        name: shownHost, address: connection.address.host,
         port: Int(connection.address.port)), log: log)
     let trust = HostKeyFiles(world.environment, options, machine).trust(
       address: connection.address, canAsk: !options.batchMode)
@@ -61,7 +65,6 @@ struct SessionPlan: Sendable {
     }
     let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
     var authentication = authenticationPlan
-    var request = request
     if !isTrusted {
       // Nothing that a false server could use.
       authentication.methods.removeAll { $0 != .publicKey }
@@ -72,6 +75,11 @@ struct SessionPlan: Sendable {
     let ending = try session.run(request, streams: streams)
     session.disconnect()
     return ending
+  }
+
+  /// The host in messages: an Azure VM as it was typed, any other as ssh names it.
+  private var shownHost: String {
+    machine == nil ? options.hostName ?? options.originalHost : options.originalHost
   }
 
   /// Who logs in: named, else the VM's administrator, else the local user.
@@ -138,7 +146,26 @@ struct SessionPlan: Sendable {
 
   private var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
 
-  private var request: SessionRequest {
+  /// What the library can send in one request, with some room for its headers.
+  private static let longestCommand = 39_000
+
+  /// The remote command, as the bytes that the remote shell gets.
+  private var command: [UInt8]? {
+    get throws(Failure) {
+      guard let command = commandBytes ?? options.remoteCommand.map({ Array($0.utf8) }) else {
+        return nil
+      }
+      guard command.count <= Self.longestCommand else {
+        throw Failure(
+          .notBuiltIn, what: "a remote command of \(command.count) bytes cannot be sent",
+          why: "libssh2 sends at most \(Self.longestCommand)",
+          next: "send it as input to a shell (\"… sh -s < script\"), or use --client openssh")
+      }
+      return command
+    }
+  }
+
+  private func request() throws(Failure) -> SessionRequest {
     let program: SessionRequest.Program
     if let forward = options.stdioForward {
       program = .forward(host: forward.host, port: forward.port)
@@ -147,7 +174,7 @@ struct SessionPlan: Sendable {
       case .none: program = .none
       case .subsystem: program = .subsystem(options.remoteCommand ?? "")
       case .standard:
-        program = options.remoteCommand.map { .command(Array($0.utf8)) } ?? .shell
+        program = try command.map { .command($0) } ?? .shell
       }
     }
     var terminal: SessionRequest.Terminal?
@@ -155,10 +182,8 @@ struct SessionPlan: Sendable {
       terminal = SessionRequest.Terminal(
         name: world.environment["TERM"] ?? "dumb",
         settings: inputIsTerminal ? TerminalSettings.of(STDIN_FILENO) : nil,
-        size: TerminalSize.of(STDIN_FILENO) ?? TerminalSize(columns: 80, rows: 24))
-    } else if options.lacksTerminal(stdinIsTerminal: inputIsTerminal), program != .shell,
-      options.requestTTY == .yes
-    {
+        size: TerminalSize.of(STDIN_FILENO) ?? TerminalSize(columns: 0, rows: 0))
+    } else if options.stdioForward == nil, options.lacksTerminal(stdinIsTerminal: inputIsTerminal) {
       world.console.remark("Pseudo-terminal will not be allocated because stdin is not a terminal.")
     }
     return SessionRequest(

@@ -34,7 +34,7 @@ package struct Connect: Sendable {
     case .ssh(let machine, let connection):
       return try await session(over: connection, with: machine).status
     case .shortcut(let machine, let connection):
-      let plan = SessionPlan(world, options, machine: machine, isConfirmed: false)
+      let plan = SessionPlan(self, machine: machine, isConfirmed: false)
       if let ending = try await plan.run(over: connection) { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
       guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
@@ -51,7 +51,7 @@ package struct Connect: Sendable {
   private func session(
     over connection: AnsweringConnection, with machine: VirtualMachine
   ) async throws -> Ending {
-    let plan = SessionPlan(world, options, machine: machine, isConfirmed: true)
+    let plan = SessionPlan(self, machine: machine, isConfirmed: true)
     return try await plan.run(over: connection) ?? .noStatus
   }
 

@@ -19,15 +19,17 @@ struct SSHCommand {
   /// Never a desktop: the verb `ssh`, or that name.
   let isSSHAlone: Bool
 
+  /// - Parameter words: argv behind the program's name and the verb.
   /// - Returns: the remote command's status, or 255 for any failure of ours.
-  func run(_ arguments: [String]) async -> Int32 {
-    let commandLine: SSHCommandLine
+  func run(_ words: [[UInt8]]) async -> Int32 {
+    var commandLine: SSHCommandLine
     do {
-      commandLine = try SSHCommandLine.parse(arguments)
+      commandLine = try SSHCommandLine.parse(words.map { String(decoding: $0, as: UTF8.self) })
+      commandLine.takeCommand(from: words)
     } catch {
       return refuse(error, isQuiet: false)
     }
-    if let status = answerWithoutHost(commandLine, arguments) { return status }
+    if let status = answerWithoutHost(commandLine) { return status }
 
     let world = SSHConfigWorld.system(environment)
     let options: SSHOptions
@@ -49,7 +51,7 @@ struct SSHCommand {
 
   // MARK: Answers without a connection
 
-  private func answerWithoutHost(_ line: SSHCommandLine, _ arguments: [String]) -> Int32? {
+  private func answerWithoutHost(_ line: SSHCommandLine) -> Int32? {
     if line.asksVersion {
       // ssh writes its version to standard error.
       writeError(Version.sshLine)

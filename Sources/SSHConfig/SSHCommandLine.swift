@@ -17,6 +17,9 @@ package struct SSHCommandLine: Sendable, Equatable {
   package var command: [String] = []
   /// Where in the given words the command begins, for callers that hold the raw bytes.
   package var commandStart: Int?
+  /// The remote command as the bytes that were given, where a caller knows them: the words above
+  /// are repaired where they are no UTF-8. See ``takeCommand(from:)``.
+  package private(set) var commandBytes: [UInt8]?
   /// The port that `--stdio HOST PORT` names.
   package var stdioPort: Int?
 
@@ -25,6 +28,12 @@ package struct SSHCommandLine: Sendable, Equatable {
   /// The remote command as sent: the words joined by single blanks; nil without one.
   package var commandText: String? {
     command.isEmpty ? nil : command.joined(separator: " ")
+  }
+
+  /// Takes the remote command from the words that ``parse(_:)`` was given, as raw bytes.
+  package mutating func takeCommand(from words: [[UInt8]]) {
+    guard let commandStart, commandStart < words.count else { return }
+    commandBytes = Array(words[commandStart...].joined(separator: [UInt8(ascii: " ")]))
   }
 
   /// How often a letter was given.

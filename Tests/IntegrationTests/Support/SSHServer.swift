@@ -1,0 +1,201 @@
+import FoundationEssentials
+import Platform
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Who speaks to the server in a test.
+enum Client: String, CaseIterable, CustomTestStringConvertible {
+  /// The built program, with Azure left out (`JitMode off`).
+  case jitconnect
+  /// The built program, started under the name `ssh`.
+  case namedSSH
+  /// OpenSSH's own client, to compare with.
+  case openSSH
+
+  var testDescription: String { rawValue }
+}
+
+/// A real sshd, and a client's folder with the configuration that reaches it as `box`.
+final class SSHServer: Sendable {
+  let server: LoopbackServer
+  /// The client's folder: `config`, `known_hosts`, `home`, and whatever a test puts there.
+  let folder: String
+  /// The account, which is this one.
+  let user = Environment.current().userName
+
+  /// - Parameters:
+  ///   - settings: lines of sshd_config, before the usual ones.
+  ///   - config: lines of ssh_config for `box`, before the usual ones (the first value wins).
+  init(settings: [String] = [], config: [String] = [], launcher: [String] = []) throws {
+    server = try LoopbackServer(settings: settings)
+    folder = try makeFolder()
+    for name in ["home", "bin", "work"] { try Files.makeDirectory("\(folder)/\(name)") }
+    let key = Array(try Files.read("\(server.folder)/host_key.pub"))
+    try write("[127.0.0.1]:\(server.port) \(String(decoding: key, as: UTF8.self))", "known_hosts")
+    let lines =
+      config.map { $0.replacing("%FOLDER%", with: folder) } + [
+        "HostName 127.0.0.1", "Port \(server.port)", "User \(user)",
+        "IdentityFile \(server.key)", "UserKnownHostsFile \(folder)/known_hosts",
+        "GlobalKnownHostsFile none", "StrictHostKeyChecking yes", "IdentityAgent none",
+      ]
+    try write("Host box\n" + lines.map { "  \($0)\n" }.joined(), "config")
+    _ = unsafe symlink(Binary.path, "\(folder)/bin/ssh")
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  var port: UInt16 { server.port }
+  /// What known_hosts calls the server.
+  var knownName: String { "[127.0.0.1]:\(port)" }
+
+  // MARK: The client's files
+
+  func write(_ text: String, _ name: String, mode: UInt32 = 0o600) throws {
+    try Files.replace("\(folder)/\(name)", with: text.utf8, mode: mode)
+  }
+
+  func read(_ name: String) throws -> String {
+    String(decoding: try Files.read("\(folder)/\(name)"), as: UTF8.self)
+  }
+
+  /// A new key pair in the client's folder, let in by the server.
+  func makeKey(_ kind: String, passphrase: String = "", more: [String] = []) throws -> String {
+    let path = "\(folder)/id_\(kind)"
+    try LoopbackServer.makeKey(path, kind: kind, passphrase: passphrase, more: more)
+    try authorize(path)
+    return path
+  }
+
+  func authorize(_ key: String, options: String = "") throws {
+    let file = server.folder + "/authorized_keys"
+    try Files.replace(
+      file, with: Array(try Files.read(file)) + Array(options.utf8) + Files.read(key + ".pub"))
+  }
+
+  // MARK: Running
+
+  static let openSSH = "/usr/bin/ssh"
+
+  func program(_ client: Client) -> String {
+    switch client {
+    case .jitconnect: Binary.path
+    case .namedSSH: folder + "/bin/ssh"
+    case .openSSH: Self.openSSH
+    }
+  }
+
+  var environment: [String: String] {
+    [
+      "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": folder + "/home", "TERM": "xterm",
+      "JITCONNECT_MODE": "off", "SHELL": "/bin/sh",
+      // Nothing may reach for Azure; if it does, it finds nobody.
+      "ARM_CLOUD_METADATA_URL": "http://127.0.0.1:9/",
+    ]
+  }
+
+  func start(
+    _ arguments: [String], as client: Client = .jitconnect,
+    environment changes: [String: String] = [:]
+  ) throws -> Running {
+    try Running(
+      ["-F", folder + "/config"] + arguments, of: program(client),
+      environment: environment.merging(changes) { $1 }, directory: folder + "/work")
+  }
+
+  /// Runs a client to its end.
+  func run(
+    _ arguments: [String], as client: Client = .jitconnect, input: [UInt8] = [],
+    environment changes: [String: String] = [:]
+  ) async throws -> Run {
+    let running = try start(arguments, as: client, environment: changes)
+    if !input.isEmpty { try? running.send(input) }
+    return try await running.finish()
+  }
+
+  /// Runs any other program to its end, in the client's folder.
+  func shell(_ script: String, environment changes: [String: String] = [:]) async throws -> Run {
+    let variables = [
+      "JIT": "\(folder)/bin/jit", "CONFIG": folder + "/config", "FOLDER": folder,
+      "SERVER": server.folder,
+    ]
+    try write(
+      "#!/bin/sh\nexec '\(Binary.path)' -F '\(folder)/config' \"$@\"\n", "bin/jit", mode: 0o700)
+    try write(
+      "#!/bin/sh\nexec \(Self.openSSH) -F '\(folder)/config' \"$@\"\n", "bin/open", mode: 0o700)
+    let running = try Running(
+      ["-ec", script], of: "/bin/sh",
+      environment: environment.merging(variables) { $1 }.merging(changes) { $1 },
+      directory: folder + "/work")
+    return try await running.finish()
+  }
+
+  /// A client on a terminal of its own.
+  func terminal(
+    _ arguments: [String], as client: Client = .jitconnect,
+    environment changes: [String: String] = [:]
+  ) throws -> PseudoTerminal {
+    try PseudoTerminal(
+      program(client), ["-F", folder + "/config"] + arguments,
+      environment: environment.merging(changes) { $1 })
+  }
+
+  /// Runs OpenSSH's client and ours and expects the same bytes on stdout and the same status.
+  ///
+  /// - Returns: what each wrote to stderr, with ssh's carriage returns removed.
+  @discardableResult
+  func compare(
+    _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
+    _ location: SourceLocation = #_sourceLocation
+  ) async throws -> (own: String, ssh: String) {
+    let ssh = try await run(arguments, as: .openSSH, input: input, environment: environment)
+    let own = try await run(arguments, input: input, environment: environment)
+    #expect(own.ending == ssh.ending, "\(arguments)", sourceLocation: location)
+    #expect(own.output == ssh.output, "\(arguments)", sourceLocation: location)
+    return (lines(own.error), lines(ssh.error))
+  }
+
+  private func lines(_ text: String) -> String {
+    String(decoding: text.utf8.filter { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
+  }
+}
+
+/// An ssh-agent of the test's own; gone with its owner.
+final class KeyAgent: Sendable {
+  let socket: String
+  private let process: Int32
+
+  init(_ folder: String) throws {
+    socket = "\(folder)/agent"
+    let null = FileDescriptor(
+      owning: try valueOrSystemError { unsafe open("/dev/null", O_RDWR | O_CLOEXEC) })
+    process = try ChildProcess(
+      path: "/usr/bin/ssh-agent", arguments: ["-D", "-a", socket],
+      environment: ["PATH": "/usr/bin:/bin"]
+    ).start(input: null.number, output: null.number, error: null.number)
+    let deadline = ContinuousClock.now + .seconds(10)
+    while Files.kind(of: socket) == nil {
+      guard .now < deadline else { throw Problem("ssh-agent did not come up") }
+      _ = poll(nil, 0, 5)
+    }
+  }
+
+  deinit {
+    kill(process, SIGTERM)
+    _ = ChildProcess.wait(for: process)
+  }
+
+  func add(_ key: String) throws {
+    let added = try ChildProcess(
+      path: "/usr/bin/ssh-add", arguments: ["-q", key],
+      environment: ["PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": socket, "HOME": "/nonexistent"]
+    ).run()
+    guard added.ending == .exited(0) else {
+      throw Problem("ssh-add: \(String(decoding: added.standardError, as: UTF8.self))")
+    }
+  }
+}
