@@ -74,7 +74,12 @@ extension Connect {
   private func notFound(
     _ target: TargetQuery, _ azure: AzureAccess, unread: [String]
   ) async -> Failure {
-    let near = (try? await azure.directory.near(target.directoryQuery)) ?? []
+    var near = (try? await azure.directory.near(target.directoryQuery)) ?? []
+    if near.isEmpty, target.resourceGroup != nil {
+      // Perhaps only the group is wrong.
+      let everywhere = VirtualMachineDirectory.Query(name: target.name.name)
+      near = (try? await azure.directory.near(everywhere)) ?? []
+    }
     var why: [String] = []
     if let group = target.resourceGroup { why.append("looked in the group \(group)") }
     if let subscription = target.subscription {

@@ -29,6 +29,16 @@ import Testing
     #expect(stage.requests.isEmpty)
   }
 
+  @Test("the right name in the wrong group: where it is")
+  func wrongGroup() async throws {
+    let stage = try await Stage.greeting()
+    for target in [["rg-demp/web1"], ["--resource-group", "other", "web1"]] {
+      let run = try await stage.run(target + ["true"])
+      #expect(run.code == "vm-not-found")
+      #expect(run.error.contains("next: jitconnect rg-demo/web1"), "\(run.error)")
+    }
+  }
+
   @Test("nothing near to it: what to check")
   func nothingNear() async throws {
     let stage = try await Stage.greeting()
