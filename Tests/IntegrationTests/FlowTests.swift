@@ -106,6 +106,8 @@ import Testing
     #expect(run.status == 0, "\(run.error)")
     #expect(run.text == "hello\n")
     #expect(stage.count("GET", "/virtualMachines") > 1)
+    // A refusal is not sat out where another way leads to the machine.
+    #expect(stage.simulator.report.count(.graph) == 1)
   }
 
   @Test("a power state that Resource Graph still tells is not believed")
