@@ -1,4 +1,5 @@
 import AzureSimulator
+import Platform
 import Testing
 
 /// Each line under "what bad input gets", through the built program.
@@ -88,6 +89,44 @@ import Testing
     #expect(narrowed.code == "jit-not-enabled")
     let named = try await stage.run(["--subscription", "SECOND", "--no-enable", "web1", "true"])
     #expect(named.code == "jit-not-enabled")
+  }
+
+  @Test("on a terminal one of several may be chosen, each time anew")
+  func choosing() async throws {
+    let stage = try await Stage.ssh { configuration in
+      var other = SimulatedMachine("web1")
+      other.resourceGroup = "rg-other"
+      configuration.machines.append(other)
+    }
+    for _ in 0..<2 {
+      let terminal = try stage.terminal(stage.options() + ["web1", "echo hello"])
+      try await terminal.wait(for: "Several virtual machines are named web1. Which one?")
+      try await terminal.wait(for: "rg-demo")
+      try await terminal.wait(for: "Number (1-2, empty for none): ")
+      try terminal.type("1\n")
+      try await terminal.wait(for: "hello")
+      #expect(try await terminal.end() == .exited(0))
+    }
+    #expect(try await stage.connect().code == "vm-ambiguous")
+  }
+
+  @Test("on a terminal a near name is offered, and not remembered as the one typed")
+  func offering() async throws {
+    let stage = try await Stage.ssh()
+    let refused = try stage.terminal(stage.options() + ["web", "true"])
+    try await refused.wait(for: "No virtual machine is named web. Which one is meant?")
+    try await refused.wait(for: "empty for none): ")
+    try refused.type("\n")
+    try await refused.wait(for: "error[vm-not-found]")
+    #expect(try await refused.end() == .exited(255))
+
+    let taken = try stage.terminal(stage.options() + ["web", "echo hello"])
+    try await taken.wait(for: "rg-demo/web1")
+    try await taken.wait(for: "empty for none): ")
+    try taken.type("1\n")
+    try await taken.wait(for: "hello")
+    #expect(try await taken.end() == .exited(0))
+    #expect(try await stage.connect("web").code == "vm-not-found")
   }
 
   @Test("az's default subscription breaks a tie")

@@ -135,6 +135,7 @@ import Testing
     let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.removeMachine("web1")
+    #expect(stage.simulator.power(of: "web1") == nil)
     let terminal = try stage.terminal(stage.options() + ["web1", "true"])
     try await terminal.wait(for: "what was remembered of web1 no longer holds; looking it up")
     try await terminal.wait(for: "error[vm-not-found]")
