@@ -46,6 +46,19 @@ import Testing
     #expect(stage.writtenFiles.contains { $0.hasPrefix("state/jitconnect/") })
   }
 
+  @Test(
+    "a HOME that is somebody else's is not written to",
+    .enabled(if: geteuid() == 0, "only the superuser can give a folder away"))
+  func foreignHome() async throws {
+    let stage = try await Stage.ssh()
+    try Files.makeDirectory(stage.folder + "/home/.ssh")
+    try stage.write("home/.ssh/config", "Port 1\nUser somebody-else\n")
+    #expect(unsafe chown(stage.folder + "/home", 65534, 65534) == 0)
+    let run = try await stage.connect()
+    #expect(run.status == 0, "\(run.error)")
+    #expect(stage.writtenFiles.filter { $0.hasPrefix("home/") } == ["home/.ssh/config"])
+  }
+
   @Test("closed standard descriptors", arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
   func closed(redirection: String) async throws {
     let stage = try await Stage.ssh()
