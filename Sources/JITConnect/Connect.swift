@@ -116,14 +116,15 @@ package struct Connect: Sendable {
     let found = try await locate(azure, target, known)
     defer { found.confirmation.cancel() }
     var machine = found.machine
-    let isDesktop = isBare && machine.operatingSystem == .windows
-    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
       machine = try await found.confirmation.machine()
       try await ensureRunning(&machine, azure, progress)
     }
+    // A machine that was named by its id is known from here on.
+    let isDesktop = isBare && machine.operatingSystem == .windows
+    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
     var policy = JITPolicies.policies(

@@ -41,6 +41,18 @@ import Testing
     #expect(ports?.first?["number"] == 3389)
   }
 
+  @Test("named by its resource id it is a Windows VM too, the first time as later")
+  func byID() async throws {
+    let stage = try stage()
+    var windows = SimulatedMachine("winvm")
+    windows.system = .windows
+    for _ in 0..<2 {
+      let run = try await stage.run([windows.id])
+      #expect(run.status == 0, "\(run.error)")
+      #expect(settings(run.output).contains { $0.hasPrefix("full address:s:") })
+    }
+  }
+
   @Test("on a terminal winvm.rdp is in the current folder, 0600, and how to open it is said")
   func terminal() async throws {
     let stage = try stage()
