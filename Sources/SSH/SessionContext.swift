@@ -27,8 +27,13 @@ import Platform
   var isDead = false
   /// The server's last words, when it said any.
   var disconnect: (reason: Int, text: String)?
+  /// Bytes that libssh2 has taken in all. As long as it takes some, it may hold whole packets that
+  /// nobody has asked for, of which poll knows nothing.
+  private(set) var takenCount = 0
   /// Limits one receive, for tests that cut the stream into odd pieces; 0 is a stall.
   var receiveLimit: (() -> Int)?
+  /// The same for one write to the socket.
+  var sendLimit: (() -> Int)?
 
   /// The signature that libssh2 waits for; see ``SessionHandle/authenticate(user:blob:)``.
   var signature = SignatureExchange.none
@@ -65,6 +70,11 @@ extension SessionContext {
     return unsafe Unmanaged<SessionContext>.fromOpaque(owner).takeUnretainedValue()
   }
 
+  /// A test has held back what could have gone: it goes next time, so nobody may sleep.
+  var isStalled: Bool {
+    receiveLimit != nil && !incoming.isEmpty || sendLimit != nil && !outgoing.isEmpty
+  }
+
   @unsafe func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
     if isDead { return -Int(ECONNRESET) }
     if incoming.isEmpty { return showsEnd ? 0 : -Int(EAGAIN) }
@@ -73,7 +83,10 @@ extension SessionContext {
       length = min(length, receiveLimit())
       if length <= 0 { return -Int(EAGAIN) }
     }
-    return unsafe incoming.take(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<length]))
+    let taken = unsafe incoming.take(
+      into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<length]))
+    takenCount += taken
+    return taken
   }
 }
 

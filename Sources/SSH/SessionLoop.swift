@@ -116,9 +116,11 @@ final class SessionLoop {
   private func service() throws(Failure) {
     var moves = true
     while moves, !isOver {
+      let taken = session.context.takenCount
       moves = try moveOutput()
       if try moveInput() { moves = true }
       if forwarding.service() { moves = true }
+      if session.context.takenCount != taken { moves = true }
       try session.checkHostKey()
       if session.context.outgoing.count >= SSHSession.flushThreshold { session.flush() }
       if session.context.hasEnded, session.context.incoming.isEmpty, !moves,
@@ -154,6 +156,9 @@ final class SessionLoop {
         case .failed(let error): throw session.failure("the session", error)
         }
       }
+    }
+    if output.isFull || error.isFull, case .failed(let error) = session.handle.drain(channel) {
+      throw session.failure("the session", error)
     }
     if ending == nil, session.handle.hasEnded(channel) {
       switch session.handle.isClosedByPeer(channel) {
@@ -244,7 +249,7 @@ final class SessionLoop {
     forwarding.addPolls(to: &polls)
     var timeout: Int32 = forwarding.isPaused ? 1000 : -1
     if let alive { timeout = milliseconds(max(alive.deadline - .now, .zero)) }
-    if !context.incoming.isEmpty, context.receiveLimit != nil { timeout = 0 }
+    if context.isStalled { timeout = 0 }
     if unsafe poll(&polls, nfds_t(polls.count), timeout) > 0 {
       if polls[1].revents != 0 { handleSignals() }
       if polls[3].revents != 0 { output.push(isReady: true) }

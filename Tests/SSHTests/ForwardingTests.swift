@@ -240,6 +240,39 @@ import Testing
     }
   }
 
+  @Test(
+    "-N only forwards, answers the server's questions, and ends with the server",
+    arguments: ["MaxSessions 10", "MaxSessions 0"])
+  func noCommand(setting: String) async throws {
+    let port = try freePort()
+    let echo = try EchoServer()
+    let server = try SSHServer(
+      settings: [setting, "ClientAliveInterval 1", "ClientAliveCountMax 1"])
+    let key = try server.makeKey("ed25519")
+    try server.authorize(key)
+    let session = try server.login(key)
+    let request = SessionRequest(
+      .none,
+      forwarding: ForwardingPlan(local: [
+        .init(.tcp(host: nil, port: Int(port)), to: .tcp(host: "127.0.0.1", port: Int(echo.port)))
+      ]))
+    async let failure = Blocking.run { () -> Failure? in
+      do {
+        _ = try session.run(request, streams: SessionStreams(input: nil, output: 1, error: 2))
+        return nil
+      } catch { return error as? Failure }
+    }
+    try await Blocking.run {
+      while connectToLoopback(port) == nil { _ = poll(nil, 0, 5) }
+      // Long enough for a server that gets no answer to end the session.
+      _ = poll(nil, 0, 3500)
+      let received = try roundTrip(port, [1, 2, 3])
+      #expect(received == [1, 2, 3])
+      try runProgram("pkill", ["-KILL", "-P", String(server.process)])
+    }
+    #expect(await (try failure)?.code == .connectionLost)
+  }
+
   // What a client may send and what must come of it.
   static let requests: [(bytes: [UInt8], hasGreeted: Bool, expected: SocksRequest.Progress)] = [
     ([], false, .needsMore(answer: [])),

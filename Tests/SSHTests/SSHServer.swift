@@ -49,7 +49,8 @@ final class SSHServer: Sendable {
         "ListenAddress 127.0.0.1:\(port)", "PidFile none", "UsePAM no", "StrictModes no",
         "AuthorizedKeysFile \(folder)/authorized_keys", "PasswordAuthentication no",
         "KbdInteractiveAuthentication no", "PermitRootLogin yes", "LogLevel VERBOSE",
-        "AcceptEnv JIT_*", "Subsystem sftp internal-sftp", "PermitUserEnvironment no",
+        // bash reads the user's .bashrc under sshd, unless it is a deeper shell.
+        "SetEnv SHLVL=3", "AcceptEnv JIT_*", "Subsystem sftp internal-sftp", "PermitUserEnvironment no",
       ]
     try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
     try write("", to: "\(folder)/authorized_keys")
