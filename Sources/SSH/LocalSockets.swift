@@ -27,10 +27,10 @@ enum LocalSockets {
 
   /// The addresses of a name, in the system's order; blocks while the name is looked up.
   static func addresses(of host: String?, port: Int, passive: Bool = false) -> [Address] {
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = streamType
-    hints.ai_flags = passive ? AI_PASSIVE : 0
+    var hints = unsafe addrinfo()
+    unsafe hints.ai_family = AF_UNSPEC
+    unsafe hints.ai_socktype = streamType
+    unsafe hints.ai_flags = passive ? AI_PASSIVE : 0
     var list: UnsafeMutablePointer<addrinfo>?
     guard unsafe getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
     defer { unsafe freeaddrinfo(list) }

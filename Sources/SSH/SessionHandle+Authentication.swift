@@ -169,11 +169,11 @@ private let interactiveCallback:
   ) -> Void = { name, nameLength, instruction, instructionLength, count, prompts, answers, box in
     guard let context = unsafe SessionContext.from(box) else { return }
     var round = InteractiveRound(
-      name: unsafe text(name, Int(nameLength)),
-      instruction: unsafe text(instruction, Int(instructionLength)), prompts: [])
+      name: unsafe text(UnsafeRawPointer(name), Int(nameLength)),
+      instruction: unsafe text(UnsafeRawPointer(instruction), Int(instructionLength)), prompts: [])
     for index in 0..<Int(max(count, 0)) {
       guard let prompt = unsafe prompts?[index] else { return }
-      let words = unsafe text(prompt.text, prompt.length)
+      let words = unsafe text(UnsafeRawPointer(prompt.text), Int(prompt.length))
       round.prompts.append((words, unsafe prompt.echo != 0))
     }
     guard let given = context.answerPrompts?(round) else { return }
@@ -184,14 +184,6 @@ private let interactiveCallback:
       unsafe answers?[index].length = UInt32(clamping: answer.count)
     }
   }
-
-@unsafe private func text(_ pointer: UnsafePointer<CChar>?, _ length: Int) -> String {
-  unsafe text(UnsafeRawPointer(pointer), length)
-}
-
-@unsafe private func text(_ pointer: UnsafeMutablePointer<UInt8>?, _ length: Int) -> String {
-  unsafe text(UnsafeRawPointer(pointer), length)
-}
 
 @unsafe private func text(_ pointer: UnsafeRawPointer?, _ length: Int) -> String {
   guard let pointer = unsafe pointer, length > 0 else { return "" }
