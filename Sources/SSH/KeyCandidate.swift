@@ -23,7 +23,8 @@ struct KeyCandidate {
 
   /// What libssh2 1.10 cannot do: RSA with SHA-2, and certificates of any kind but ECDSA.
   var needsNewLibrary: Bool {
-    type.hasPrefix("ssh-rsa") || type.hasSuffix("-cert-v01@openssh.com") && !type.hasPrefix("ecdsa-")
+    type.hasPrefix("ssh-rsa")
+      || type.hasSuffix("-cert-v01@openssh.com") && !type.hasPrefix("ecdsa-")
   }
 
   /// Type and fingerprint, for `-v`.

@@ -19,16 +19,20 @@ import Platform
   var outgoing = ByteQueue()
   /// The peer has ended the connection: after `incoming` there is nothing more.
   var hasEnded = false
-  /// libssh2 may know of the end. Not before all channels have been read: on hearing of it, it
-  /// refuses to hand out what it had already received.
+  /// libssh2 may know of the end.
+  ///
+  /// Not before all channels have been read: on hearing of it, it refuses to hand out what it had
+  /// already received.
   var showsEnd = false
   /// Nothing leads anywhere any more: sends are swallowed, receives fail, so that libssh2 frees
   /// what it holds at once instead of waiting for a peer that will not answer.
   var isDead = false
   /// The server's last words, when it said any.
   var disconnect: (reason: Int, text: String)?
-  /// Bytes that libssh2 has taken in all. As long as it takes some, it may hold whole packets that
-  /// nobody has asked for, of which poll knows nothing.
+  /// Bytes that libssh2 has taken in all.
+  ///
+  /// As long as it takes some, it may hold whole packets that nobody has asked for, of which poll
+  /// knows nothing.
   private(set) var takenCount = 0
   /// Limits one receive, for tests that cut the stream into odd pieces; 0 is a stall.
   var receiveLimit: (() -> Int)?
@@ -43,7 +47,9 @@ import Platform
   var agentChannels: [OpaquePointer] = unsafe []
 
   /// The two sides of a signature: libssh2 asks in the middle of a call, and is told to try again
-  /// until the answer is there. So nothing ever blocks inside a callback.
+  /// until the answer is there.
+  ///
+  /// So nothing ever blocks inside a callback.
   enum SignatureExchange {
     case none
     case wanted([UInt8])

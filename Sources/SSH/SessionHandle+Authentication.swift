@@ -16,8 +16,9 @@ enum AttemptResult {
 }
 
 extension SessionHandle {
-  /// Whether RSA user keys work with servers that refuse SHA-1. A property, not the constant, so
-  /// that neither answer makes code unreachable.
+  /// Whether RSA user keys work with servers that refuse SHA-1.
+  ///
+  /// A property, not the constant, so that neither answer makes code unreachable.
   static var canUseRSA: Bool { clibssh2_has_rsa_sha2 != 0 }
 
   var isAuthenticated: Bool { unsafe libssh2_userauth_authenticated(pointer) != 0 }
@@ -55,8 +56,10 @@ extension SessionHandle {
     return attempt(code)
   }
 
-  /// Tries a key whose private half is elsewhere. When the server wants a signature, the context's
-  /// `signature` becomes `.wanted`; the call is made again once it is `.ready` or `.refused`.
+  /// Tries a key whose private half is elsewhere.
+  ///
+  /// When the server wants a signature, the context's `signature` becomes `.wanted`; the call is
+  /// made again once it is `.ready` or `.refused`.
   func tryKey(blob: [UInt8], user: String) -> Step<AttemptResult> {
     var box: UnsafeMutableRawPointer? = unsafe UnsafeMutableRawPointer(callbackContext)
     let code = unsafe blob.withUnsafeBufferPointer { blob in

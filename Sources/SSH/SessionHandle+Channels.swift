@@ -7,8 +7,10 @@ extension SessionHandle {
   /// The error of a channel that the server would not open.
   static let channelRefused = Int(LIBSSH2_ERROR_CHANNEL_FAILURE)
 
-  /// Starts or continues opening a session channel. libssh2 opens one channel at a time: until
-  /// this is ready or failed, no other channel may be opened.
+  /// Starts or continues opening a session channel.
+  ///
+  /// libssh2 opens one channel at a time: until this is ready or failed, no other channel may be
+  /// opened.
   mutating func openSession(window: UInt32) -> Step<ChannelID> {
     let type = "session"
     return unsafe opened(
@@ -183,7 +185,9 @@ extension SessionHandle {
     return unsafe libssh2_channel_eof(channel) == 1
   }
 
-  /// Whether the peer has closed the channel in due form. Only after ``hasEnded(_:)``.
+  /// Whether the peer has closed the channel in due form.
+  ///
+  /// Only after ``hasEnded(_:)``.
   func isClosedByPeer(_ channel: ChannelID) -> Step<Void> {
     guard let channel = unsafe channels[channel] else { return Self.noChannel() }
     return step(unsafe libssh2_channel_wait_closed(channel))
@@ -198,7 +202,9 @@ extension SessionHandle {
     return step(code)
   }
 
-  /// The remote command's status. Zero also when none was sent: see ``isClosedByPeer(_:)``.
+  /// The remote command's status.
+  ///
+  /// Zero also when none was sent: see ``isClosedByPeer(_:)``.
   func exitStatus(_ channel: ChannelID) -> Int32 {
     guard let channel = unsafe channels[channel] else { return 255 }
     return unsafe libssh2_channel_get_exit_status(channel)
