@@ -103,7 +103,7 @@ struct ClientTests {
     let server = try SSHServer()
     try await passes(
       """
-      \(Self.tree)mkdir far
+      \(Self.tree)rm tree/link; mkdir far
       printf 'put -r tree far/tree\\nget far/tree/sub/noise back\\nls far\\n' > batch
       sed -i "s,far,$PWD/far,g" batch
       sftp -q -S "$JIT" -b batch box > said
