@@ -87,7 +87,6 @@ struct TerminalSessionTests {
     let terminal = try session(server, as: client)
     #expect(!terminal.isCooked)
     try terminal.type("\r~.")
-    try terminal.wait(for: "~.")
     try terminal.wait(for: "Connection to 127.0.0.1 closed.\n")
     #expect(try terminal.end() == .exited(255))
     #expect(terminal.isCooked)
@@ -159,7 +158,7 @@ struct TerminalSessionTests {
     let terminal = try session(server)
     // The session's own server process is the shell's parent.
     try terminal.type("kill -9 $PPID\n")
-    try terminal.wait(for: "127.0.0.1 closed by remote host")
+    try terminal.wait(for: "connection-lost")
     #expect(try terminal.end() == .exited(255))
     #expect(terminal.isCooked)
   }
