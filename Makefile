@@ -32,11 +32,9 @@ build: setup
 release: setup
 	swift build $(SWIFT_FLAGS) -c release --static-swift-stdlib -Xlinker -s --product jitconnect
 
-test: export PATH := $(PATH):/usr/sbin:/sbin
 test:
 	@Scripts/setup test
-	swift build $(SWIFT_FLAGS) --build-tests
-	swift test $(SWIFT_FLAGS) --skip-build --parallel
+	@Scripts/test
 
 demo: setup
 	@Scripts/demo

@@ -70,7 +70,7 @@ let package = Package(
     .testTarget(name: "TerminalTests", dependencies: ["Terminal", "Platform"]),
     .testTarget(
       name: "JITConnectTests",
-      dependencies: ["JITConnect", "Azure", "SSHConfig", "Platform"]),
+      dependencies: ["JITConnect", "Azure", "HTTP", "SSHConfig", "Platform"]),
     .testTarget(name: "AzureSimulatorTests", dependencies: ["AzureSimulator", "Platform"]),
     .testTarget(name: "LayeringTests"),
     .testTarget(

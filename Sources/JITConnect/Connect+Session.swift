@@ -223,7 +223,8 @@ struct SessionPlan: Sendable {
   private var sessionLog: SSHLog {
     let console = world.console
     return SSHLog(
-      level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) })
+      level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) },
+      tellsInformation: options.logLevel >= .info)
   }
 }
 

@@ -15,7 +15,12 @@ package struct Connect: Sendable {
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
 
-  package init(_ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine) {
+  /// - Parameter givesDesktop: whether a bare Windows VM is answered with its desktop.
+  package init(
+    _ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine,
+    givesDesktop: Bool = true
+  ) {
+    isBare = givesDesktop && commandLine.isBare
     self.world = world
     self.options = options
     self.commandLine = commandLine
@@ -205,7 +210,7 @@ package struct Connect: Sendable {
   }
 
   /// Only a host to go to: a Windows VM is then answered with its desktop.
-  var isBare: Bool { commandLine.isBare }
+  let isBare: Bool
 
   static let rdpPort = 3389
 

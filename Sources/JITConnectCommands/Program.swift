@@ -50,6 +50,8 @@ package enum Program {
     named name: String, _ words: [[UInt8]], _ environment: Environment
   ) async -> Int32 {
     var words = words
+    // Whoever says ssh wants a session, of a Windows VM too.
+    var isSSHAlone = name == "ssh"
     let first = words.first.map { String(decoding: $0, as: UTF8.self) }
     if name != "ssh", first == "--help", words.count == 1 {
       print(RootCommand.helpText)
@@ -65,8 +67,11 @@ package enum Program {
             next: "a VM of that name is reached with: \(name) ssh \(verb.rawValue)"))
         return ExitStatus.ofVerb(.notBuiltIn)
       }
+      isSSHAlone = true
     }
-    return await SSHCommand(programName: name, environment: environment).run(words)
+    return await SSHCommand(
+      programName: name, environment: environment, isSSHAlone: isSSHAlone
+    ).run(words)
   }
 
   /// Closed standard descriptors would be given to the next files that are opened.

@@ -16,6 +16,8 @@ import Terminal
 struct SSHCommand {
   let programName: String
   let environment: Environment
+  /// Never a desktop: the verb `ssh`, or that name.
+  let isSSHAlone: Bool
 
   /// - Parameter words: argv behind the program's name and the verb.
   /// - Returns: the remote command's status, or 255 for any failure of ours.
@@ -119,7 +121,7 @@ struct SSHCommand {
       version: Program.version, writeDebug: { log.write($0, $1) })
     log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
     do {
-      return try await Connect(world, options, line).run()
+      return try await Connect(world, options, line, givesDesktop: !isSSHAlone).run()
     } catch let failure as Failure {
       console.error(failure)
       // A Ctrl-C at a question is a key, not a signal.

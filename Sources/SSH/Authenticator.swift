@@ -107,7 +107,7 @@ final class Authenticator {
   private func showBanner(_ banner: String) {
     // Several lines, each made harmless by itself.
     for line in banner.split(separator: "\n", omittingEmptySubsequences: false).prefix(100) {
-      log.note(printable(String(line), limit: 1000))
+      log.information(printable(String(line), limit: 1000))
     }
   }
 

@@ -82,7 +82,7 @@ final class Forwarding {
       }
       remotes.append((listener, forward))
       if port == 0 {
-        log.note("Allocated port \(bound) for remote forward to \(forward.target)")
+        log.information("Allocated port \(bound) for remote forward to \(forward.target)")
       }
       log.debug1("remote forward success for: listen \(bound), connect \(forward.target)")
     } catch {

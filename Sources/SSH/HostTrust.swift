@@ -145,7 +145,7 @@ package struct HostTrust: Sendable {
       for name in names {
         try KnownHosts.append(key, name: name, to: file, hashed: hashesNames)
       }
-      log.note(
+      log.information(
         "Warning: Permanently added '\(shown)' (\(key.typeName)) to the list of known hosts.")
     } catch {
       // As ssh: a key that cannot be kept is no reason not to work.

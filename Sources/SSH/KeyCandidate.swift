@@ -129,7 +129,8 @@ extension Authenticator {
       switch error {
       case .missing:
         if identity.isExplicit {
-          log.note("Warning: Identity file \(path) not accessible: No such file or directory.")
+          log.information(
+            "Warning: Identity file \(path) not accessible: No such file or directory.")
           unusable.append("\(path) does not exist")
         }
       case .unreadable(let error):

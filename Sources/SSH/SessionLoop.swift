@@ -89,7 +89,7 @@ final class SessionLoop {
   }
 
   private func farewell(_ text: String) {
-    if request.terminal != nil { log.note(text) }
+    if request.terminal != nil { log.information(text) }
   }
 
   // MARK: Turns

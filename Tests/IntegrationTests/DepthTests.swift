@@ -79,9 +79,11 @@ import Testing
     #expect(stage.simulator.report.calls.isEmpty)
   }
 
-  @Test("no network call for these", arguments: [
-    ["--version"], ["--help"], ["-V"], ["-Q", "cipher"], ["-G", "web1"],
-  ])
+  @Test(
+    "no network call for these",
+    arguments: [
+      ["--version"], ["--help"], ["-V"], ["-Q", "cipher"], ["-G", "web1"],
+    ])
   func noNetwork(arguments: [String]) async throws {
     let stage = try Stage.greeting()
     let run = try await stage.run(arguments)

@@ -16,13 +16,15 @@ import Testing
       "allowedSourceAddressPrefix"]
   }
 
-  @Test("the services that agree decide", arguments: [
-    [.clientAddress, .clientAddress, .clientAddress],
-    [.clientAddress, .status(503), .clientAddress],
-    [.reset, .trace("203.0.113.7"), .text("203.0.113.7\r\n")],
-    [.text("<html>"), .text("2001:db8::7"), .clientAddress, .clientAddress],
-    [.clientAddress],
-  ] as [[SimulatedAddressService.Answer]])
+  @Test(
+    "the services that agree decide",
+    arguments: [
+      [.clientAddress, .clientAddress, .clientAddress],
+      [.clientAddress, .status(503), .clientAddress],
+      [.reset, .trace("203.0.113.7"), .text("203.0.113.7\r\n")],
+      [.text("<html>"), .text("2001:db8::7"), .clientAddress, .clientAddress],
+      [.clientAddress],
+    ] as [[SimulatedAddressService.Answer]])
   func agreement(answers: [SimulatedAddressService.Answer]) async throws {
     let stage = try stage(answers)
     let run = try await stage.connect()

@@ -55,7 +55,8 @@ import Testing
     #expect(Files.kind(of: stage.folder + "/work/winvm.rdp")?.mode == 0o600)
   }
 
-  @Test("a file of that name that is not ours is left alone", arguments: ["text", "folder", "link"])
+  @Test(
+    "a file of that name that is not ours is left alone", arguments: ["text", "folder", "link"])
   func foreignFile(kind: String) throws {
     let stage = try stage()
     let path = stage.folder + "/work/winvm.rdp"
@@ -73,9 +74,11 @@ import Testing
     if kind == "link" { #expect(stage.read("work/precious") == "full address:s:mine\n") }
   }
 
-  @Test("a remote command, -N, -t or the verb ssh is SSH on its port", arguments: [
-    ["winvm", "whoami"], ["-N", "winvm"], ["-t", "winvm"], ["ssh", "winvm"],
-  ])
+  @Test(
+    "a remote command, -N, -t or the verb ssh is SSH on its port",
+    arguments: [
+      ["winvm", "whoami"], ["-N", "winvm"], ["-t", "winvm"], ["ssh", "winvm"],
+    ])
   func ssh(arguments: [String]) async throws {
     let stage = try stage()
     let run = try await stage.run(arguments)

@@ -141,9 +141,11 @@ import Testing
     #expect(try terminal.end() == .exited(255))
   }
 
-  @Test("files of an earlier run that hold anything at all do no harm", arguments: [
-    "", "{", "[]", "{\"version\":99}", "null", "\u{0}\u{1}", "[{\"machine\":7}]",
-  ])
+  @Test(
+    "files of an earlier run that hold anything at all do no harm",
+    arguments: [
+      "", "{", "[]", "{\"version\":99}", "null", "\u{0}\u{1}", "[{\"machine\":7}]",
+    ])
   func brokenFiles(content: String) async throws {
     let stage = try Stage.ssh()
     for name in [

@@ -25,7 +25,9 @@ import Testing
     #expect(stage.simulator.report.count(.login) == 0)
   }
 
-  @Test("a wrong secret gives Entra ID's own words, once, and never the secret", arguments: [true, false])
+  @Test(
+    "a wrong secret gives Entra ID's own words, once, and never the secret",
+    arguments: [true, false])
   func wrongSecret(isExpired: Bool) async throws {
     let stage = try Stage.greeting { $0.identities[0].secretExpired = isExpired }
     let run = try await stage.run(
@@ -180,6 +182,7 @@ import Testing
     let stage = try stageWithAda()
     let token = try #require(stage.simulator.issueToken(to: "ada@contoso.example"))
     try writeLogin(stage, accessToken: nil, refreshToken: nil)
+    try stage.write("azure/config", "[cloud]\nname = AzureSimulator\n")
     let expires = Int(Date().timeIntervalSince1970) + 3000
     try Files.replace(
       stage.folder + "/work/bin/az",

@@ -118,7 +118,8 @@ import Testing
 
   // MARK: Policies
 
-  @Test("a policy is found by the machine's id, whatever its name and its letters", arguments: 0..<4)
+  @Test(
+    "a policy is found by the machine's id, whatever its name and its letters", arguments: 0..<4)
   func policies(way: Int) async throws {
     let stage = try Stage.ssh(hasPolicy: false) { configuration in
       configuration.machines.append(SimulatedMachine("db1"))
@@ -127,7 +128,8 @@ import Testing
       case 0: mine.spelling = .upper
       case 1: mine.spelling = .lower
       case 2: mine.entries.insert(.init("db1", ports: [.init(22)]), at: 0)
-      default: mine.resourceGroup = "rg-other"
+      default:
+        mine.resourceGroup = "rg-other"
         mine.entries[0].machine = configuration.machines[0].id
       }
       configuration.policies = [
@@ -155,9 +157,11 @@ import Testing
 
   // MARK: Enabling
 
-  @Test("no policy, no terminal and no --enable: jit-not-enabled, nothing changed", arguments: [
-    [], ["--no-enable"], ["-o", "BatchMode=yes"],
-  ])
+  @Test(
+    "no policy, no terminal and no --enable: jit-not-enabled, nothing changed",
+    arguments: [
+      [], ["--no-enable"], ["-o", "BatchMode=yes"],
+    ])
   func notEnabled(options: [String]) async throws {
     let stage = try Stage.ssh(hasPolicy: false)
     let run = try await stage.connect("web1", options)

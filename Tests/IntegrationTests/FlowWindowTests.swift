@@ -64,12 +64,14 @@ import Testing
     #expect(durations(stage) == ["PT1H30M"])
   }
 
-  @Test("what the policy forbids is said in words before any request", arguments: [
-    (["--for", "5h"], "policy-forbids-duration", "at most 3 hours"),
-    (["--for", "1m"], "policy-forbids-duration", "at least 5 minutes"),
-    (["--source", "192.0.2.1"], "policy-forbids-source", "203.0.113.0/24"),
-    (["-p", "2022"], "policy-forbids-port", "it allows port"),
-  ])
+  @Test(
+    "what the policy forbids is said in words before any request",
+    arguments: [
+      (["--for", "5h"], "policy-forbids-duration", "at most 3 hours"),
+      (["--for", "1m"], "policy-forbids-duration", "at least 5 minutes"),
+      (["--source", "192.0.2.1"], "policy-forbids-source", "203.0.113.0/24"),
+      (["-p", "2022"], "policy-forbids-port", "it allows port"),
+    ])
   func forbidden(options: [String], code: String, words: String) async throws {
     let stage = try Stage.ssh { configuration in
       configuration.policies = [
@@ -147,7 +149,8 @@ import Testing
     let stage = try Stage.ssh { $0.behaviour.namesRequestor = true }
     stage.simulator.change { $0.clientAddress = "198.51.100.44" }
     let elsewhere: [String: String?] = [
-      "XDG_STATE_HOME": stage.folder + "/work/state", "XDG_CACHE_HOME": stage.folder + "/work/cache",
+      "XDG_STATE_HOME": stage.folder + "/work/state",
+      "XDG_CACHE_HOME": stage.folder + "/work/cache",
     ]
     let run = try await stage.connect("web1", ["--for", "1h"], environment: elsewhere)
     #expect(run.status == 0, "\(run.error)")
@@ -224,7 +227,9 @@ import Testing
   func opensLate() async throws {
     let stage = try Stage.ssh { $0.behaviour.openingDelay = .seconds(1000) }
     let running = try stage.start(["--for", "1h"] + stage.options() + ["web1", "echo hello"])
-    try await running.wait(for: "the request") { stage.read("state/jitconnect/windows.json") != nil }
+    try await running.wait(for: "the request") {
+      stage.read("state/jitconnect/windows.json") != nil
+    }
     stage.simulator.advance(by: .seconds(1000))
     let run = try await running.finish()
     #expect(run.status == 0, "\(run.error)")

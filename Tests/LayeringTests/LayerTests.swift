@@ -70,9 +70,10 @@ private let mayPrint: Set<String> = [
 ]
 
 @Suite struct LayerTests {
+  private static let all = Result { try SourceText.all(below: "Sources") }
   private let sources: [SourceText]
 
-  init() throws { sources = try SourceText.all(below: "Sources") }
+  init() throws { sources = try Self.all.get() }
 
   @Test("every target has a row in the table, and every row a target")
   func tableIsWhole() throws {

@@ -74,13 +74,22 @@ private struct Scanner {
   init(bytes: [UInt8]) { self.bytes = bytes }
 
   func starts(with text: String, at offset: Int = 0) -> Bool {
-    bytes.dropFirst(index + offset).starts(with: text.utf8)
+    let start = index + offset
+    guard start < bytes.count, bytes[start] == text.utf8.first else { return false }
+    return bytes[start...].starts(with: text.utf8)
   }
 
   mutating func scanCode(untilClosingParenthesis: Bool) {
     var depth = 0
     while index < bytes.count {
-      if starts(with: "//") {
+      // Most bytes begin nothing; in a debug build the comparisons below are slow.
+      let byte = bytes[index]
+      if byte != UInt8(ascii: "/"), byte != UInt8(ascii: "#"), byte != UInt8(ascii: "\""),
+        byte != UInt8(ascii: "("), byte != UInt8(ascii: ")")
+      {
+        output.append(byte)
+        index += 1
+      } else if starts(with: "//") {
         while index < bytes.count, bytes[index] != UInt8(ascii: "\n") { index += 1 }
       } else if starts(with: "/*") {
         skipBlockComment()
