@@ -9,22 +9,23 @@ import Testing
 
 @Suite("A remote command through the built program, beside ssh's own run")
 struct SSHCommandTests {
-  @Test(
-    "status, stdout and stderr of a command are ssh's",
-    arguments: [
+  @Test("status, stdout and stderr of a command are ssh's")
+  func commands() async throws {
+    let server = try SSHServer()
+    for command in [
       "true", "false", "exit 7", "exit 255", "kill -9 $$", "kill -TERM $$",
       "echo out; echo err >&2; exit 3", "no-such-command-here", "head -c 100000 /dev/zero",
       "printf 'no line end'", "printf '\\000\\377\\r\\n'", "exec 1>&- 2>&-; exit 4",
-    ])
-  func commands(_ command: String) async throws {
-    let server = try SSHServer()
-    let errors = try await server.compare(["box", command])
-    #expect(errors.own == errors.ssh)
+    ] {
+      let errors = try await server.compare(["box", command])
+      #expect(errors.own == errors.ssh, "\(command)")
+    }
   }
 
-  @Test(
-    "where options and words stand makes no difference from ssh",
-    arguments: [
+  @Test("where options and words stand makes no difference from ssh")
+  func words() async throws {
+    let server = try SSHServer()
+    let lines: [[String]] = [
       ["box", "echo", "a", "  b  ", "'c  d'", "$HOME", ""],
       ["box", "--", "echo", "-n", "x"],
       ["--", "box", "echo", "-n", "x"],
@@ -44,10 +45,10 @@ struct SSHCommandTests {
       ["-oRequestTTY=force", "box", "test -t 0 && echo yes"],
       ["-C", "box", "echo compressed"],
       ["-4", "-x", "-a", "-oControlMaster=auto", "-oControlPath=none", "box", "echo many"],
-    ])
-  func words(_ arguments: [String]) async throws {
-    let server = try SSHServer()
-    try await server.compare(arguments, environment: ["JIT_B": "sent"])
+    ]
+    for arguments in lines {
+      try await server.compare(arguments, environment: ["JIT_B": "sent"])
+    }
   }
 
   @Test("a shell without a terminal reads its commands from stdin")

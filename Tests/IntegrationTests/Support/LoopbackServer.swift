@@ -22,7 +22,8 @@ final class LoopbackServer: Sendable {
 
   /// - Parameter settings: lines of sshd_config before ours (the first value wins); `%FOLDER%` is
   ///   the server's folder.
-  init(settings: [String] = []) throws {
+  /// - Parameter launcher: a program with its arguments that starts the server; the same mark counts.
+  init(settings: [String] = [], launcher: [String] = []) throws {
     guard let program = Self.program else {
       throw Problem("no OpenSSH server is installed: run Scripts/setup test")
     }
@@ -31,7 +32,7 @@ final class LoopbackServer: Sendable {
     do {
       for path in [key, folder + "/host_key"] { try Self.makeKey(path) }
       try Files.replace(folder + "/authorized_keys", with: Files.read(key + ".pub"))
-      (process, port) = try Self.start(program, folder, settings)
+      (process, port) = try Self.start(program, folder, settings, launcher)
     } catch {
       try? FileManager.default.removeItem(atPath: folder)
       throw error
@@ -63,7 +64,7 @@ final class LoopbackServer: Sendable {
   }
 
   private static func start(
-    _ program: String, _ folder: String, _ settings: [String]
+    _ program: String, _ folder: String, _ settings: [String], _ launcher: [String]
   ) throws -> (process: Int32, port: UInt16) {
     // A server of the superuser's insists on this folder, which a boot would have made.
     if geteuid() == 0 { _ = unsafe mkdir("/run/sshd", 0o755) }
@@ -86,8 +87,12 @@ final class LoopbackServer: Sendable {
         owning: try valueOrSystemError {
           unsafe open("\(folder)/sshd.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         })
+      let words =
+        launcher.map { $0.replacing("%FOLDER%", with: folder) } + [
+          program, "-D", "-e", "-f", "\(folder)/sshd_config",
+        ]
       let process = try ChildProcess(
-        path: program, arguments: ["-D", "-e", "-f", "\(folder)/sshd_config"],
+        path: words[0], arguments: Array(words.dropFirst()),
         environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
       ).start(input: null.number, output: log.number, error: log.number, newSession: true)
       if answers(process, port) { return (process, port) }

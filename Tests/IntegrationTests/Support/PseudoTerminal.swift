@@ -67,11 +67,23 @@ final class PseudoTerminal {
   func end(within limit: Duration = .seconds(20)) throws -> ChildProcess.Ending {
     let deadline = ContinuousClock.now + limit
     while try readMore(until: deadline) {}
-    guard ContinuousClock.now < deadline else {
-      throw Timeout(awaited: "the end", screen: screen)
+    // The terminal may be let go before the program ends.
+    while !hasEnded {
+      guard ContinuousClock.now < deadline else {
+        throw Timeout(awaited: "the end", screen: screen)
+      }
+      _ = poll(nil, 0, 5)
     }
     isEnded = true
     return ChildProcess.wait(for: child)
+  }
+
+  /// Whether the program is there to be waited for.
+  private var hasEnded: Bool {
+    var information = siginfo_t()
+    let options = WEXITED | WNOHANG | WNOWAIT
+    let result = unsafe waitid(P_PID, id_t(child), &information, options)
+    return unsafe result == 0 && information.si_signo == SIGCHLD
   }
 
   /// Whether the terminal echoes and edits lines, as a shell expects to find it.
@@ -129,8 +141,12 @@ final class PseudoTerminal {
       unsafe posix_spawn_file_actions_destroy(&actions)
       unsafe posix_spawnattr_destroy(&attributes)
     }
-    // The leader of a new session gets the first terminal it opens as its own.
-    unsafe posix_spawnattr_setflags(&attributes, newSession)
+    // The leader of a new session gets the first terminal it opens as its own. This thread may
+    // block signals, which the program would inherit.
+    var none = sigset_t()
+    unsafe sigemptyset(&none)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGMASK))
     unsafe posix_spawn_file_actions_addopen(&actions, 0, terminal, O_RDWR, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, 0, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, 0, 2)

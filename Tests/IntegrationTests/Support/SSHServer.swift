@@ -31,8 +31,12 @@ final class SSHServer: Sendable {
   /// - Parameters:
   ///   - settings: lines of sshd_config, before the usual ones.
   ///   - config: lines of ssh_config for `box`, before the usual ones (the first value wins).
-  init(settings: [String] = [], config: [String] = [], launcher: [String] = []) throws {
-    server = try LoopbackServer(settings: settings)
+  ///   - password: the account's, for as long as the server lives; see ``canHavePasswords``.
+  init(
+    settings: [String] = [], config: [String] = [], password: String? = nil
+  ) throws {
+    server = try LoopbackServer(
+      settings: settings, launcher: try password.map { try Self.launcher(password: $0) } ?? [])
     folder = try makeFolder()
     for name in ["home", "bin", "work"] { try Files.makeDirectory("\(folder)/\(name)") }
     let key = Array(try Files.read("\(server.folder)/host_key.pub"))
@@ -48,6 +52,35 @@ final class SSHServer: Sendable {
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// Whether a server can have a password of the test's own: in a mount namespace, where another
+  /// shadow file and PAM service cover the machine's. Needs root and leave to do so.
+  static let canHavePasswords: Bool = {
+    guard geteuid() == 0, Files.kind(of: "/etc/pam.d/sshd") != nil else { return false }
+    let probe = ChildProcess(
+      path: "/usr/bin/unshare",
+      arguments: ["-m", "mount", "--bind", "/etc/hostname", "/etc/hostname"],
+      environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+    return (try? probe.run())?.ending == .exited(0)
+  }()
+
+  private static func launcher(password: String) throws -> [String] {
+    let hash = try ChildProcess(
+      path: "/usr/bin/openssl", arguments: ["passwd", "-6", password],
+      environment: ["PATH": "/usr/bin:/bin"]
+    ).run().standardOutput
+    let line = String(decoding: hash, as: UTF8.self).filter { !$0.isNewline }
+    let script = """
+      umask 077
+      echo '\(Environment.current().userName):\(line):19000:0:99999:7:::' > %FOLDER%/shadow
+      printf 'auth required pam_unix.so\naccount required pam_permit.so\n' > %FOLDER%/pam
+      echo 'session required pam_permit.so' >> %FOLDER%/pam
+      mount --bind %FOLDER%/shadow /etc/shadow
+      mount --bind %FOLDER%/pam /etc/pam.d/sshd
+      exec "$@"
+      """
+    return ["/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-ec", script, "sh"]
+  }
 
   var port: UInt16 { server.port }
   /// What known_hosts calls the server.
