@@ -69,6 +69,10 @@ static inline LIBSSH2_SESSION *clibssh2_session(struct clibssh2_context *context
 #define CLIBSSH2_HAS_1_11 (LIBSSH2_VERSION_NUM >= 0x010b00)
 #define CLIBSSH2_HAS_1_11_1 (LIBSSH2_VERSION_NUM >= 0x010b01)
 
+#ifndef LIBSSH2_ERROR_ALGO_UNSUPPORTED
+#define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
+#endif
+
 // The version built against, since the version actually linked may only be as new or newer.
 static const int clibssh2_version_number = LIBSSH2_VERSION_NUM;
 

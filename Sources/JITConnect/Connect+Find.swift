@@ -6,19 +6,21 @@ import Terminal
 
 extension Connect {
   /// The machine of that name; several are listed, and on a terminal one may be chosen.
+  ///
+  /// - Returns: the machine, and whether it was chosen by the user rather than named.
   func find(
     _ target: TargetQuery, _ azure: AzureAccess
-  ) async throws(Failure) -> VirtualMachine {
+  ) async throws(Failure) -> (machine: VirtualMachine, isChosen: Bool) {
     let matches = try await azure.directory.find(target.directoryQuery)
     guard let first = matches.machines.first else {
-      throw await notFound(target, azure, unread: matches.unread)
+      return (try await chooseNear(target, azure, unread: matches.unread), true)
     }
     let exact = matches.machines.filter { $0.name == target.name.name }
-    if matches.machines.count == 1 { return first }
-    if exact.count == 1 { return exact[0] }
+    if matches.machines.count == 1 { return (first, false) }
+    if exact.count == 1 { return (exact[0], false) }
     let candidates = await breakTies(exact.isEmpty ? matches.machines : exact, azure)
-    if candidates.count == 1 { return candidates[0] }
-    return try await choose(target, among: candidates)
+    if candidates.count == 1 { return (candidates[0], true) }
+    return (try await choose(target, among: candidates), true)
   }
 
   /// az's default group and subscription decide between equals; they never narrow a search.
@@ -71,10 +73,26 @@ extension Connect {
     machine.powerState?.rawValue ?? "state unknown"
   }
 
-  private func notFound(
+  /// Offers the machines whose names are near to one that was not found; none is taken by itself.
+  private func chooseNear(
     _ target: TargetQuery, _ azure: AzureAccess, unread: [String]
-  ) async -> Failure {
-    let near = (try? await azure.directory.near(target.directoryQuery)) ?? []
+  ) async throws(Failure) -> VirtualMachine {
+    var near = (try? await azure.directory.near(target.directoryQuery)) ?? []
+    if near.isEmpty, target.resourceGroup != nil {
+      // Perhaps only the group is wrong.
+      let everywhere = VirtualMachineDirectory.Query(name: target.name.name)
+      near = (try? await azure.directory.near(everywhere)) ?? []
+    }
+    if !near.isEmpty, !options.jit.reachesUnknownHosts {
+      let question = "No virtual machine is named \(target.name). Which one is meant?"
+      let rows = near.map { "\($0.resourceGroup ?? "")/\($0.name)  \($0.subscription)" }
+      switch await world.ask({ [rows] in $0.choose(question, among: rows) }) {
+      case .given(let index) where near.indices.contains(index):
+        return VirtualMachine(id: near[index], location: "")
+      case .interrupted: throw Failure(.interrupted, what: "interrupted")
+      default: break
+      }
+    }
     var why: [String] = []
     if let group = target.resourceGroup { why.append("looked in the group \(group)") }
     if let subscription = target.subscription {
@@ -85,7 +103,7 @@ extension Connect {
       why.append("near to it: \(names.joined(separator: ", "))")
     }
     if !unread.isEmpty { why.append("could not be searched: \(unread.joined(separator: "; "))") }
-    return Failure(
+    throw Failure(
       .vmNotFound, what: "no virtual machine is named \(target.name)",
       why: why.isEmpty ? nil : why.joined(separator: "; "),
       next: near.first.map { "jitconnect \($0.resourceGroup ?? "")/\($0.name)" }

@@ -116,14 +116,15 @@ package struct Connect: Sendable {
     let found = try await locate(azure, target, known)
     defer { found.confirmation.cancel() }
     var machine = found.machine
-    let isDesktop = isBare && machine.operatingSystem == .windows
-    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
       machine = try await found.confirmation.machine()
       try await ensureRunning(&machine, azure, progress)
     }
+    // A machine that was named by its id is known from here on.
+    let isDesktop = isBare && machine.operatingSystem == .windows
+    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
     var policy = JITPolicies.policies(
@@ -140,7 +141,7 @@ package struct Connect: Sendable {
       azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered, source,
       found.confirmation)
     machine = try await found.confirmation.machine()
-    memory.keep(machine, policy: window.policy, for: target)
+    memory.keep(machine, policy: window.policy, for: found.target)
     try await ensureRunning(&machine, azure, progress)
 
     // 5. wait until the port really answers
@@ -151,6 +152,8 @@ package struct Connect: Sendable {
   /// A machine, the policies that may hold it, and Azure's own word on the machine.
   private struct Found {
     var machine: VirtualMachine
+    /// What it may be remembered as.
+    var target: TargetQuery
     var policies: [JITPolicy]
     /// Whether the policies are those of an earlier run.
     var isRemembered: Bool
@@ -161,14 +164,17 @@ package struct Connect: Sendable {
     _ azure: AzureAccess, _ target: TargetQuery, _ known: Memory.Machine?
   ) async throws(Failure) -> Found {
     /// The machine is confirmed beside the list of policies.
-    func withPolicies(_ machine: VirtualMachine) async throws(Failure) -> Found {
+    func withPolicies(
+      _ machine: VirtualMachine, as target: TargetQuery
+    ) async throws(Failure) -> Found {
       let confirmation = Confirmation(of: machine, azure)
       confirmation.start()
       do throws(Failure) {
         let policies = try await azure.policies.list(
           subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
         return Found(
-          machine: machine, policies: policies, isRemembered: false, confirmation: confirmation)
+          machine: machine, target: target, policies: policies, isRemembered: false,
+          confirmation: confirmation)
       } catch {
         confirmation.cancel()
         throw error
@@ -176,17 +182,19 @@ package struct Connect: Sendable {
     }
     if let known {
       guard let policy = known.policy, !hasForeignWindow(policy, known.machine) else {
-        return try await withPolicies(known.machine)
+        return try await withPolicies(known.machine, as: target)
       }
       // The request goes out at once; the machine is confirmed beside it.
       return Found(
-        machine: known.machine, policies: [policy], isRemembered: true,
+        machine: known.machine, target: target, policies: [policy], isRemembered: true,
         confirmation: Confirmation(of: known.machine, azure))
     }
     if case .id(let id) = target.name {
-      return try await withPolicies(VirtualMachine(id: id, location: ""))
+      return try await withPolicies(VirtualMachine(id: id, location: ""), as: target)
     }
-    return try await withPolicies(try await find(target, azure))
+    let (machine, isChosen) = try await find(target, azure)
+    // A choice is for this time: the name alone would lead to it without a question the next time.
+    return try await withPolicies(machine, as: isChosen ? TargetQuery(machine.id) : target)
   }
 
   /// Whether somebody else's window was open on the port when the policy was read, and still is:

@@ -15,6 +15,9 @@ package struct TargetQuery: Sendable, Hashable {
     if case .inGroup(let group, _) = name { resourceGroup = group }
   }
 
+  /// This machine and no other.
+  init(_ id: ResourceID) { name = .id(id) }
+
   /// What Azure is asked.
   var directoryQuery: VirtualMachineDirectory.Query {
     VirtualMachineDirectory.Query(

@@ -22,6 +22,7 @@ package enum Program {
   package static func start() -> Never {
     openStandardDescriptors()
     Signals.ignore(SIGPIPE)
+    Signals.unblock()
     forbidCoreDumps()
     Task { await run() }
     while true { pause() }

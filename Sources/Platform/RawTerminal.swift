@@ -42,7 +42,7 @@ package struct RawTerminal: ~Copyable {
 
   deinit { if isRaw { platform_terminal_restore() } }
 
-  /// Makes the terminal raw, as ssh does. Keeps what was set before.
+  /// Makes the terminal raw, as ssh does, and keeps what was set before.
   package mutating func enter() throws(SystemError) {
     guard !isRaw else { return }
     guard platform_terminal_save(descriptor) == 0 else { throw .last }

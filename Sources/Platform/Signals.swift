@@ -30,6 +30,14 @@ package enum Signals {
     for signal in signals { _ = platform_signal_default(signal) }
   }
 
+  /// Lets every signal through to this thread: who started us may have left some blocked, and no
+  /// thread of the concurrency runtime takes any.
+  package static func unblock() {
+    var mask = sigset_t()
+    unsafe sigemptyset(&mask)
+    unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
+  }
+
   /// Ends the process by this signal, as if it had never been handled: a shell that runs a loop of
   /// commands then sees that its user wants out. Returns only where the system refuses.
   package static func die(of signal: Int32) {

@@ -60,7 +60,9 @@ struct AgentClient: ~Copyable {
     return identities
   }
 
-  /// Lets the agent sign. Its user may be asked, or may have to touch a token: hence the time.
+  /// Lets the agent sign.
+  ///
+  /// Its user may be asked, or may have to touch a token: hence the time.
   ///
   /// - Parameter algorithm: the signature's algorithm, by its name in the data.
   /// - Returns: what libssh2 wants of a signature: the inner string, or for keys on a token

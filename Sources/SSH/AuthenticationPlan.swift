@@ -75,7 +75,9 @@ package struct SigningIdentity: Sendable {
   }
 }
 
-/// Ways to ask the person at the terminal. Nil is "not possible": no terminal, or forbidden.
+/// Ways to ask the person at the terminal.
+///
+/// Nil is "not possible": no terminal, or forbidden.
 package struct Prompts: Sendable {
   /// Asks with echo; the answer has no line end.
   package var line: @Sendable (String) throws(Failure) -> String?

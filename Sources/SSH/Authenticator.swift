@@ -213,9 +213,9 @@ final class Authenticator {
 
   /// - Returns: nil when the next key may be tried.
   private func tryKey(_ candidate: KeyCandidate) throws(Failure) -> Turn? {
-    if candidate.type.hasPrefix("ssh-rsa"), !SessionHandle.canUseRSA {
+    if candidate.needsNewLibrary, !SessionHandle.canUseRSA {
       unusable.append(
-        "\(candidate.name): RSA keys need libssh2 1.11.1, this program was built with "
+        "\(candidate.name): RSA keys and certificates need libssh2 1.11.1, this program has "
           + "\(SessionHandle.libraryVersion) (make setup, or --client openssh)")
       return nil
     }

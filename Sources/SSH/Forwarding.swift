@@ -197,7 +197,8 @@ final class Forwarding {
   private func openNext() -> Bool {
     if opening == nil {
       guard
-        let next = connections.first(where: { if case .waiting = $0.phase { true } else { false } }),
+        let next = connections.first(where: { if case .waiting = $0.phase { true } else { false } }
+        ),
         unreadCount < Self.unreadLimit
       else { return false }
       let waiting = connections.count { if case .waiting = $0.phase { true } else { false } }
@@ -312,7 +313,8 @@ final class Forwarding {
 extension ForwardingPlan.Entrance: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .tcp(let host, let port): host.map { "\($0.isEmpty ? "*" : $0) port \(port)" } ?? "port \(port)"
+    case .tcp(let host, let port):
+      host.map { "\($0.isEmpty ? "*" : $0) port \(port)" } ?? "port \(port)"
     case .socket(let path): path
     }
   }

@@ -28,6 +28,7 @@ extension HostTrust {
       "The authenticity of host '\(shownWithAddress)' can't be established"
         + (other.isEmpty ? "." : " but keys of different type are already known for this host."))
     lines.append("\(key.typeName) key fingerprint is \(key.fingerprint).")
+    if showsPicture { lines += picture(key) }
     let names = known.otherNames(of: key)
     if names.isEmpty {
       lines.append("This key is not known by any other names.")
@@ -40,6 +41,10 @@ extension HostTrust {
     }
     for line in known.authorities(for: this).prefix(1) { lines.append(authorityNote(line)) }
     return lines
+  }
+
+  func picture(_ key: HostKey) -> [String] {
+    key.randomArt.split(separator: "\n").map(String.init)
   }
 
   private var this: [String] { names + fallbackNames }

@@ -22,6 +22,8 @@ package struct HostTrust: Sendable {
   package var hashesNames: Bool
   /// Whether somebody can be asked.
   package var canAsk: Bool
+  /// `VisualHostKey`: the key's picture is shown.
+  package var showsPicture = false
 
   package init(
     host: String, address: String?, port: Int = 22, alias: String? = nil,
@@ -94,7 +96,12 @@ package struct HostTrust: Sendable {
   package func settle(
     _ key: HostKey, known: KnownHosts, prompts: Prompts, log: SSHLog
   ) throws(Failure) -> Bool {
-    switch decide(key, known: known) {
+    let decision = decide(key, known: known)
+    if showsPicture, case .trusted = decision {
+      log.note("Host key fingerprint is \(key.fingerprint)")
+      picture(key).forEach(log.note)
+    }
+    switch decision {
     case .trusted:
       log.debug1("Host '\(shown)' is known and matches the \(key.typeName) host key.")
       return true

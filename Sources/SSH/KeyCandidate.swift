@@ -21,6 +21,12 @@ struct KeyCandidate {
     return ""
   }
 
+  /// What libssh2 1.10 cannot do: RSA with SHA-2, and certificates of any kind but ECDSA.
+  var needsNewLibrary: Bool {
+    type.hasPrefix("ssh-rsa")
+      || type.hasSuffix("-cert-v01@openssh.com") && !type.hasPrefix("ecdsa-")
+  }
+
   /// Type and fingerprint, for `-v`.
   var summary: String {
     guard let blob else { return "" }

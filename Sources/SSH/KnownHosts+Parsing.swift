@@ -67,7 +67,9 @@ package enum HostPatterns: Sendable, Equatable {
     return "|1|\(Base64.encode(salt))|\(Base64.encode(hash))"
   }
 
-  /// Whether one of the names is meant. A negated pattern that fits any name wins.
+  /// Whether one of the names is meant.
+  ///
+  /// A negated pattern that fits any name wins.
   package func matches(any names: [String]) -> Bool {
     names.contains { matches($0.lowercased()) }
   }

@@ -13,8 +13,9 @@ final class OutputSink {
 
   /// The caller's descriptor.
   let descriptor: Int32
-  /// Our own open file for the same pipe or terminal. The caller's cannot be made non-blocking:
-  /// the flag would reach every process that shares it.
+  /// Our own open file for the same pipe or terminal.
+  ///
+  /// The caller's cannot be made non-blocking: the flag would reach every process that shares it.
   private let own: Int32?
   private let isSocket: Bool
   private let isFile: Bool

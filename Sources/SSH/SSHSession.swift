@@ -155,7 +155,7 @@ package final class SSHSession: @unchecked Sendable {
   /// Sends what waits and waits for something to come.
   func wait(_ stage: String, until deadline: ContinuousClock.Instant?) throws(Failure) {
     flush()
-    if !context.incoming.isEmpty, context.receiveLimit != nil { return }
+    if context.isStalled { return receive() }
     let signals = Signals.pipe() ?? -1
     var polls = [
       pollfd(fd: socket.number, events: pollEvents, revents: 0),
@@ -216,7 +216,12 @@ package final class SSHSession: @unchecked Sendable {
   /// Writes to the socket what it takes.
   func flush() {
     while !context.outgoing.isEmpty, !context.isDead {
-      let count = unsafe context.outgoing.withBytes {
+      var limit = Int.max
+      if let sendLimit = context.sendLimit {
+        limit = sendLimit()
+        if limit <= 0 { return }
+      }
+      let count = unsafe context.outgoing.withBytes(limit: limit) {
         unsafe send(socket.number, $0.baseAddress, $0.count, sendFlags)
       }
       if count > 0 {

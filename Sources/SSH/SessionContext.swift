@@ -19,16 +19,25 @@ import Platform
   var outgoing = ByteQueue()
   /// The peer has ended the connection: after `incoming` there is nothing more.
   var hasEnded = false
-  /// libssh2 may know of the end. Not before all channels have been read: on hearing of it, it
-  /// refuses to hand out what it had already received.
+  /// libssh2 may know of the end.
+  ///
+  /// Not before all channels have been read: on hearing of it, it refuses to hand out what it had
+  /// already received.
   var showsEnd = false
   /// Nothing leads anywhere any more: sends are swallowed, receives fail, so that libssh2 frees
   /// what it holds at once instead of waiting for a peer that will not answer.
   var isDead = false
   /// The server's last words, when it said any.
   var disconnect: (reason: Int, text: String)?
+  /// Bytes that libssh2 has taken in all.
+  ///
+  /// As long as it takes some, it may hold whole packets that nobody has asked for, of which poll
+  /// knows nothing.
+  private(set) var takenCount = 0
   /// Limits one receive, for tests that cut the stream into odd pieces; 0 is a stall.
   var receiveLimit: (() -> Int)?
+  /// The same for one write to the socket.
+  var sendLimit: (() -> Int)?
 
   /// The signature that libssh2 waits for; see ``SessionHandle/authenticate(user:blob:)``.
   var signature = SignatureExchange.none
@@ -38,7 +47,9 @@ import Platform
   var agentChannels: [OpaquePointer] = unsafe []
 
   /// The two sides of a signature: libssh2 asks in the middle of a call, and is told to try again
-  /// until the answer is there. So nothing ever blocks inside a callback.
+  /// until the answer is there.
+  ///
+  /// So nothing ever blocks inside a callback.
   enum SignatureExchange {
     case none
     case wanted([UInt8])
@@ -65,6 +76,11 @@ extension SessionContext {
     return unsafe Unmanaged<SessionContext>.fromOpaque(owner).takeUnretainedValue()
   }
 
+  /// A test has held back what could have gone: it goes next time, so nobody may sleep.
+  var isStalled: Bool {
+    receiveLimit != nil && !incoming.isEmpty || sendLimit != nil && !outgoing.isEmpty
+  }
+
   @unsafe func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
     if isDead { return -Int(ECONNRESET) }
     if incoming.isEmpty { return showsEnd ? 0 : -Int(EAGAIN) }
@@ -73,7 +89,10 @@ extension SessionContext {
       length = min(length, receiveLimit())
       if length <= 0 { return -Int(EAGAIN) }
     }
-    return unsafe incoming.take(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<length]))
+    let taken = unsafe incoming.take(
+      into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<length]))
+    takenCount += taken
+    return taken
   }
 }
 

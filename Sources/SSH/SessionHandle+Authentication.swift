@@ -16,8 +16,9 @@ enum AttemptResult {
 }
 
 extension SessionHandle {
-  /// Whether RSA user keys work with servers that refuse SHA-1. A property, not the constant, so
-  /// that neither answer makes code unreachable.
+  /// Whether RSA user keys work with servers that refuse SHA-1.
+  ///
+  /// A property, not the constant, so that neither answer makes code unreachable.
   static var canUseRSA: Bool { clibssh2_has_rsa_sha2 != 0 }
 
   var isAuthenticated: Bool { unsafe libssh2_userauth_authenticated(pointer) != 0 }
@@ -55,8 +56,10 @@ extension SessionHandle {
     return attempt(code)
   }
 
-  /// Tries a key whose private half is elsewhere. When the server wants a signature, the context's
-  /// `signature` becomes `.wanted`; the call is made again once it is `.ready` or `.refused`.
+  /// Tries a key whose private half is elsewhere.
+  ///
+  /// When the server wants a signature, the context's `signature` becomes `.wanted`; the call is
+  /// made again once it is `.ready` or `.refused`.
   func tryKey(blob: [UInt8], user: String) -> Step<AttemptResult> {
     var box: UnsafeMutableRawPointer? = unsafe UnsafeMutableRawPointer(callbackContext)
     let code = unsafe blob.withUnsafeBufferPointer { blob in
@@ -169,8 +172,8 @@ private let interactiveCallback:
   ) -> Void = { name, nameLength, instruction, instructionLength, count, prompts, answers, box in
     guard let context = unsafe SessionContext.from(box) else { return }
     var round = InteractiveRound(
-      name: unsafe text(name, Int(nameLength)),
-      instruction: unsafe text(instruction, Int(instructionLength)), prompts: [])
+      name: unsafe text(UnsafeRawPointer(name), Int(nameLength)),
+      instruction: unsafe text(UnsafeRawPointer(instruction), Int(instructionLength)), prompts: [])
     for index in 0..<Int(max(count, 0)) {
       guard let prompt = unsafe prompts?[index] else { return }
       let words = unsafe text(UnsafeRawPointer(prompt.text), Int(prompt.length))
@@ -184,14 +187,6 @@ private let interactiveCallback:
       unsafe answers?[index].length = UInt32(clamping: answer.count)
     }
   }
-
-@unsafe private func text(_ pointer: UnsafePointer<CChar>?, _ length: Int) -> String {
-  unsafe text(UnsafeRawPointer(pointer), length)
-}
-
-@unsafe private func text(_ pointer: UnsafeMutablePointer<UInt8>?, _ length: Int) -> String {
-  unsafe text(UnsafeRawPointer(pointer), length)
-}
 
 @unsafe private func text(_ pointer: UnsafeRawPointer?, _ length: Int) -> String {
   guard let pointer = unsafe pointer, length > 0 else { return "" }

@@ -7,8 +7,10 @@ extension SessionHandle {
   /// The error of a channel that the server would not open.
   static let channelRefused = Int(LIBSSH2_ERROR_CHANNEL_FAILURE)
 
-  /// Starts or continues opening a session channel. libssh2 opens one channel at a time: until
-  /// this is ready or failed, no other channel may be opened.
+  /// Starts or continues opening a session channel.
+  ///
+  /// libssh2 opens one channel at a time: until this is ready or failed, no other channel may be
+  /// opened.
   mutating func openSession(window: UInt32) -> Step<ChannelID> {
     let type = "session"
     return unsafe opened(
@@ -109,17 +111,40 @@ extension SessionHandle {
 
   // MARK: Data
 
-  /// Reads what has come on a stream (0, or 1 for standard error) into `buffer`. Zero bytes are
-  /// not the end: ``hasEnded(_:)`` tells that.
+  /// Reads what has come on a stream (0, or 1 for standard error) into `buffer`, never nothing.
+  ///
+  /// When it would block, every whole packet that had come has been taken in.
   func read(
-    _ channel: ChannelID, stream: Int32, into buffer: inout [UInt8]
+    _ id: ChannelID, stream: Int32, into buffer: inout [UInt8]
   ) -> Step<Int> {
-    guard let channel = unsafe channels[channel] else { return Self.noChannel() }
-    let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-      unsafe libssh2_channel_read_ex(
-        channel, stream, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+    unsafe buffer.withUnsafeMutableBytes { unsafe read(id, stream, into: $0) }
+  }
+
+  /// Takes in what has come for any channel, without reading it.
+  func drain(_ id: ChannelID) -> Step<Int> {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { bytes in
+      unsafe read(id, 0, into: UnsafeMutableRawBufferPointer(start: bytes.baseAddress, count: 0))
     }
-    return counted(count)
+  }
+
+  private func read(
+    _ id: ChannelID, _ stream: Int32, into buffer: UnsafeMutableRawBufferPointer
+  ) -> Step<Int> {
+    guard let channel = unsafe channels[id] else { return Self.noChannel() }
+    while true {
+      let count = unsafe libssh2_channel_read_ex(
+        channel, stream, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+      guard count == 0 else { return counted(count) }
+      // The end, or a key exchange that has just been finished, with packets still to look at in
+      // libssh2's own buffer: poll knows nothing of those.
+      if unsafe peerHasSentEnd(channel) { return .wouldBlock }
+    }
+  }
+
+  /// Whether the peer's end has come, read or not.
+  @unsafe private func peerHasSentEnd(_ channel: OpaquePointer) -> Bool {
+    // This refuses as invalid while the end has not come, before it does anything else.
+    unsafe libssh2_channel_wait_closed(channel) != LIBSSH2_ERROR_INVAL
   }
 
   /// Writes some of the bytes: as many as one packet and the peer's window take.
@@ -160,7 +185,9 @@ extension SessionHandle {
     return unsafe libssh2_channel_eof(channel) == 1
   }
 
-  /// Whether the peer has closed the channel in due form. Only after ``hasEnded(_:)``.
+  /// Whether the peer has closed the channel in due form.
+  ///
+  /// Only after ``hasEnded(_:)``.
   func isClosedByPeer(_ channel: ChannelID) -> Step<Void> {
     guard let channel = unsafe channels[channel] else { return Self.noChannel() }
     return step(unsafe libssh2_channel_wait_closed(channel))
@@ -175,7 +202,9 @@ extension SessionHandle {
     return step(code)
   }
 
-  /// The remote command's status. Zero also when none was sent: see ``isClosedByPeer(_:)``.
+  /// The remote command's status.
+  ///
+  /// Zero also when none was sent: see ``isClosedByPeer(_:)``.
   func exitStatus(_ channel: ChannelID) -> Int32 {
     guard let channel = unsafe channels[channel] else { return 255 }
     return unsafe libssh2_channel_get_exit_status(channel)

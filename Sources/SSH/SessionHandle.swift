@@ -1,7 +1,9 @@
 import CLibSSH2
 import Platform
 
-/// How far a libssh2 call got. "Would block" is an answer, not an error.
+/// How far a libssh2 call got.
+///
+/// "Would block" is an answer, not an error.
 enum Step<Value> {
   case ready(Value)
   case wouldBlock
@@ -81,7 +83,9 @@ struct ChannelID: Hashable {
     return id
   }
 
-  /// The session's last error. Must be asked directly after the failing call.
+  /// The session's last error.
+  ///
+  /// Must be asked directly after the failing call.
   func lastError(_ code: Int) -> LibraryError {
     var text: UnsafeMutablePointer<CChar>?
     var length: Int32 = 0
@@ -138,8 +142,9 @@ struct ChannelID: Hashable {
     }
   }
 
-  /// Banner, key exchange, and the request for authentication. libssh2 looks at the descriptor's
-  /// flags only; all bytes go through the context.
+  /// Banner, key exchange, and the request for authentication.
+  ///
+  /// libssh2 looks at the descriptor's flags only; all bytes go through the context.
   func handshake(socket: Int32) -> Step<Void> {
     step(unsafe libssh2_session_handshake(pointer, socket))
   }
@@ -157,8 +162,10 @@ struct ChannelID: Hashable {
     return unsafe Array(UnsafeRawBufferPointer(start: bytes, count: length))
   }
 
-  /// Whether the server still has that key. A key exchange in the middle of a session replaces it
-  /// without a word, so this is asked after every read.
+  /// Whether the server still has that key.
+  ///
+  /// A key exchange in the middle of a session replaces it without a word, so this is asked after
+  /// every read.
   func hasHostKey(_ blob: [UInt8]) -> Bool {
     var length = 0
     var type: Int32 = 0

@@ -33,7 +33,9 @@ package struct SessionRequest: Sendable {
   package var terminal: Terminal?
   /// Sent as far as the server accepts it.
   package var environment: [(name: String, value: String)]
-  /// The escape character; nil is `none`. Only used with a terminal.
+  /// The escape character; nil is `none`.
+  ///
+  /// Only used with a terminal.
   package var escape: UInt8?
   /// `ServerAliveInterval`; nil is off.
   package var aliveInterval: Duration?
@@ -59,7 +61,9 @@ package struct SessionRequest: Sendable {
   }
 }
 
-/// The local ends of a session. The descriptors stay the caller's, and so do their flags.
+/// The local ends of a session.
+///
+/// The descriptors stay the caller's, and so do their flags.
 package struct SessionStreams: Sendable {
   /// Nil is `-n`: nothing to read.
   package var input: Int32?

@@ -209,7 +209,7 @@ import Testing
     arguments: [
       [FakeAzure.Reply.error(403, "AccessDenied")], [.json(#"{"data":[],"count":0}"#)],
       [.json("", status: 429, [("Retry-After", "500")])], [.json("<html>")],
-      [.error(503, "X"), .error(503, "X"), .error(503, "X"), .error(503, "X")],
+      [.error(503, "X")],
     ])
   func fallBack(graph: [FakeAzure.Reply]) async throws {
     let world = World()

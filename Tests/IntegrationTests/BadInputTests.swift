@@ -1,13 +1,14 @@
 import AzureSimulator
+import Platform
 import Testing
 
 /// Each line under "what bad input gets", through the built program.
-@Suite struct BadInputTests {
+@Suite(.limited) struct BadInputTests {
   // MARK: Names
 
   @Test("an unknown name is vm-not-found with the closest names and what to type")
   func unknownName() async throws {
-    let stage = try Stage.greeting { configuration in
+    let stage = try await Stage.greeting { configuration in
       for name in ["web2", "db1"] { configuration.machines.append(SimulatedMachine(name)) }
     }
     let run = try await stage.run(["wbe1", "true"])
@@ -22,16 +23,26 @@ import Testing
 
   @Test("a prefix is never taken by itself")
   func prefixName() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let run = try await stage.run(["web", "true"])
     #expect(run.code == "vm-not-found")
     #expect(run.error.contains("rg-demo/web1"))
     #expect(stage.requests.isEmpty)
   }
 
+  @Test("the right name in the wrong group: where it is")
+  func wrongGroup() async throws {
+    let stage = try await Stage.greeting()
+    for target in [["rg-demp/web1"], ["--resource-group", "other", "web1"]] {
+      let run = try await stage.run(target + ["true"])
+      #expect(run.code == "vm-not-found")
+      #expect(run.error.contains("next: jitconnect rg-demo/web1"), "\(run.error)")
+    }
+  }
+
   @Test("nothing near to it: what to check")
   func nothingNear() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let run = try await stage.run(["zzzzzzzzzz", "true"])
     #expect(run.code == "vm-not-found")
     #expect(run.error.contains("next: "))
@@ -39,7 +50,7 @@ import Testing
 
   @Test("two of a name in two groups are listed with state and what to type")
   func ambiguousGroups() async throws {
-    let stage = try Stage.greeting { configuration in
+    let stage = try await Stage.greeting { configuration in
       var other = SimulatedMachine("WEB1")
       other.resourceGroup = "rg-other"
       other.power = .deallocated
@@ -63,7 +74,7 @@ import Testing
   @Test("two of a name in two subscriptions' groups of one name: only the id tells them apart")
   func ambiguousSubscriptions() async throws {
     let second = SimulatedSubscription("second")
-    let stage = try Stage.greeting { configuration in
+    let stage = try await Stage.greeting { configuration in
       configuration.subscriptions.append(second)
       var other = SimulatedMachine("web1")
       other.subscription = second.id
@@ -80,10 +91,48 @@ import Testing
     #expect(named.code == "jit-not-enabled")
   }
 
+  @Test("on a terminal one of several may be chosen, each time anew")
+  func choosing() async throws {
+    let stage = try await Stage.ssh { configuration in
+      var other = SimulatedMachine("web1")
+      other.resourceGroup = "rg-other"
+      configuration.machines.append(other)
+    }
+    for _ in 0..<2 {
+      let terminal = try stage.terminal(stage.options() + ["web1", "echo hello"])
+      try await terminal.wait(for: "Several virtual machines are named web1. Which one?")
+      try await terminal.wait(for: "rg-demo")
+      try await terminal.wait(for: "Number (1-2, empty for none): ")
+      try terminal.type("1\n")
+      try await terminal.wait(for: "hello")
+      #expect(try await terminal.end() == .exited(0))
+    }
+    #expect(try await stage.connect().code == "vm-ambiguous")
+  }
+
+  @Test("on a terminal a near name is offered, and not remembered as the one typed")
+  func offering() async throws {
+    let stage = try await Stage.ssh()
+    let refused = try stage.terminal(stage.options() + ["web", "true"])
+    try await refused.wait(for: "No virtual machine is named web. Which one is meant?")
+    try await refused.wait(for: "empty for none): ")
+    try refused.type("\n")
+    try await refused.wait(for: "error[vm-not-found]")
+    #expect(try await refused.end() == .exited(255))
+
+    let taken = try stage.terminal(stage.options() + ["web", "echo hello"])
+    try await taken.wait(for: "rg-demo/web1")
+    try await taken.wait(for: "empty for none): ")
+    try taken.type("1\n")
+    try await taken.wait(for: "hello")
+    #expect(try await taken.end() == .exited(0))
+    #expect(try await stage.connect("web").code == "vm-not-found")
+  }
+
   @Test("az's default subscription breaks a tie")
   func defaultSubscription() async throws {
     let second = SimulatedSubscription("second")
-    let stage = try Stage.greeting { configuration in
+    let stage = try await Stage.greeting { configuration in
       configuration.cloudName = "AzureCloud"
       configuration.subscriptions.append(second)
       var other = SimulatedMachine("web1")
@@ -106,7 +155,7 @@ import Testing
 
   @Test("a stopped machine names --start, and nothing is requested")
   func stopped() async throws {
-    let stage = try Stage.greeting { $0.machines[0].power = .deallocated }
+    let stage = try await Stage.greeting { $0.machines[0].power = .deallocated }
     let run = try await stage.run(["web1", "true"])
     #expect(run.status == 255)
     #expect(run.code == "vm-not-running")
@@ -117,7 +166,7 @@ import Testing
 
   @Test("--start starts it before the request, and connects")
   func start() async throws {
-    let stage = try Stage.ssh { $0.machines[0].power = .deallocated }
+    let stage = try await Stage.ssh { $0.machines[0].power = .deallocated }
     let run = try await stage.connect("web1", ["--start"])
     #expect(run.status == 0, "\(run.error)")
     #expect(run.text == "hello\n")
@@ -129,7 +178,7 @@ import Testing
 
   @Test("a start that fails is told with Azure's reason")
   func startFails() async throws {
-    let stage = try Stage.greeting { configuration in
+    let stage = try await Stage.greeting { configuration in
       configuration.machines[0].power = .deallocated
       configuration.behaviour.startFailure = (
         "AllocationFailed", "Allocation failed. We do not have sufficient capacity."
@@ -144,7 +193,7 @@ import Testing
 
   @Test("no public address says so before anything is requested")
   func noPublicAddress() async throws {
-    let stage = try Stage.greeting { $0.machines[0].publicAddress = .none }
+    let stage = try await Stage.greeting { $0.machines[0].publicAddress = .none }
     let run = try await stage.run(stage.options() + ["web1", "true"])
     #expect(run.status == 255)
     #expect(run.code == "no-public-address")
@@ -157,7 +206,7 @@ import Testing
 
   @Test("403 names the action that is missing and whom to ask")
   func forbidden() async throws {
-    let stage = try Stage.greeting {
+    let stage = try await Stage.greeting {
       $0.identities[0].grants = [
         .init(
           actions: ["*"],
@@ -175,7 +224,7 @@ import Testing
 
   @Test("reading the policies may be refused: that is not 'no policy'")
   func policiesForbidden() async throws {
-    let stage = try Stage.greeting {
+    let stage = try await Stage.greeting {
       $0.identities[0].grants = [
         .init(actions: ["*"], notActions: ["Microsoft.Security/jitNetworkAccessPolicies/read"])
       ]
@@ -187,7 +236,7 @@ import Testing
 
   @Test("401: a token that is not taken is fetched anew once")
   func unauthorized() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.expireTokens()
     stage.simulator.advance(by: .seconds(600))
@@ -197,7 +246,7 @@ import Testing
 
   @Test("401 for good is one line with the way to sign in")
   func unauthorizedForGood() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     var fault = Fault(
       .error(401, code: "InvalidAuthenticationToken", message: "The access token is invalid."),
       kind: .graph)
@@ -218,7 +267,7 @@ import Testing
       (403, "RequestDisallowedByPolicy", "Disallowed by policy 'no holes'.", "azure-refused"),
     ])
   func refusals(status: Int, code: String, message: String, expected: String) async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     var fault = Fault(.error(status, code: code, message: message), path: "/initiate")
     fault.times = nil
     stage.simulator.inject(fault)
@@ -232,7 +281,7 @@ import Testing
 
   @Test("throttled with a short Retry-After waits and goes on")
   func throttledShortly() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     var fault = Fault(
       .error(429, code: "TooManyRequests", message: "Slow down."), kind: .arm, method: "GET",
       path: "/jitNetworkAccessPolicies")
@@ -245,7 +294,7 @@ import Testing
 
   @Test("throttled for too long says for how long, at once")
   func throttledForLong() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     var fault = Fault(
       .error(429, code: "TooManyRequests", message: "Slow down."), kind: .arm, method: "GET",
       path: "/jitNetworkAccessPolicies")
@@ -264,7 +313,7 @@ import Testing
       "500", "503-page", "empty", "reset", "cut", "text", "html",
     ])
   func passing(kind: String) async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     stage.simulator.inject(
       Fault(Self.effect(kind), method: "GET", path: "/jitNetworkAccessPolicies"))
     let run = try await stage.connect()
@@ -280,7 +329,7 @@ import Testing
     "a bad answer to the request: what was heard is found out, and never sent twice",
     arguments: ["500", "503-page", "reset", "cut", "text", "html"], [true, false])
   func lostAnswer(kind: String, isCarriedOut: Bool) async throws {
-    let stage = try Stage.ssh { $0.behaviour.openingDelay = .zero }
+    let stage = try await Stage.ssh { $0.behaviour.openingDelay = .zero }
     var fault = Fault(Self.effect(kind), method: "POST", path: "/initiate")
     // A cut is of an answer, so its call was carried out.
     fault.isCarriedOut = isCarriedOut || kind == "cut"
@@ -312,7 +361,7 @@ import Testing
 
   @Test("a web page that stays is told as one, without its text")
   func staysHTML() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     var fault = Fault(.page(503), path: "/virtualMachines/web1")
     fault.times = nil
     stage.simulator.inject(fault)
@@ -326,21 +375,21 @@ import Testing
 
   @Test("without Defender for Servers Plan 2: what to switch on")
   func planMissing() async throws {
-    let stage = try Stage.greeting { $0.subscriptions[0].plan = .p1 }
+    let stage = try await Stage.greeting { $0.subscriptions[0].plan = .p1 }
     let run = try await stage.run(stage.options() + ["web1", "true"])
     #expect(run.status == 255)
     #expect(run.code == "defender-plan-missing")
     #expect(run.error.contains("is not onboarded to Defender For Servers offering"))
     #expect(run.error.contains("az security pricing create"))
 
-    let enabling = try Stage.greeting(hasPolicy: false) { $0.subscriptions[0].plan = .free }
+    let enabling = try await Stage.greeting(hasPolicy: false) { $0.subscriptions[0].plan = .free }
     let second = try await enabling.run(["--enable"] + enabling.options() + ["web1", "true"])
     #expect(second.code == "defender-plan-missing", "\(second.error)")
   }
 
   @Test("a subscription that never used Microsoft.Security: the command that registers it")
   func notRegistered() async throws {
-    let stage = try Stage.greeting(hasPolicy: false) {
+    let stage = try await Stage.greeting(hasPolicy: false) {
       $0.subscriptions[0].securityRegistered = false
     }
     let run = try await stage.run(["--enable", "web1", "true"])
@@ -350,7 +399,7 @@ import Testing
 
   @Test("nobody to ask at all: the network is named")
   func noNetwork() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let free = try Simulator.freePort()
     let run = try await stage.run(
       ["web1", "true"],
@@ -367,7 +416,7 @@ import Testing
 
   @Test("-q: not a word of ours, whatever goes wrong", arguments: ["nobody", "web1"])
   func quiet(host: String) async throws {
-    let stage = try Stage.greeting(hasPolicy: false)
+    let stage = try await Stage.greeting(hasPolicy: false)
     let run = try await stage.run(["-q", host, "true"])
     #expect(run.status == 255)
     #expect(run.error == "")
@@ -376,7 +425,7 @@ import Testing
 
   @Test("control characters in Azure's message never reach the terminal")
   func controlCharacters() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     stage.simulator.inject(
       Fault(
         .error(400, code: "Odd", message: "evil \u{1B}]0;title\u{7}\u{1B}[2J \u{202E}text"),
@@ -391,7 +440,7 @@ import Testing
     "a host that ssh would refuse is refused before any call",
     arguments: ["-oProxyCommand=x", "web1;id", "$(id)", "a b", "user@", "web1\n"])
   func badHost(host: String) async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let run = try await stage.run(["--", host, "true"])
     #expect(run.status == 255)
     #expect(stage.simulator.report.calls.isEmpty)

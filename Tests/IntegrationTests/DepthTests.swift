@@ -4,9 +4,11 @@ import Testing
 
 /// The sequential Azure calls of each situation. Not a time is measured: each call takes so long
 /// that those which are made side by side overlap.
-@Suite struct DepthTests {
-  private func stage() throws -> Stage {
-    try Stage.ssh { $0.behaviour.delays = [.arm: .milliseconds(150), .graph: .milliseconds(150)] }
+@Suite(.limited) struct DepthTests {
+  private func stage() async throws -> Stage {
+    try await Stage.ssh {
+      $0.behaviour.delays = [.arm: .milliseconds(150), .graph: .milliseconds(150)]
+    }
   }
 
   private func connect(_ stage: Stage, _ options: [String] = []) async throws -> CallReport {
@@ -18,7 +20,7 @@ import Testing
 
   @Test("never seen, token in store: 2 or 3 before the connection")
   func neverSeen() async throws {
-    let stage = try stage()
+    let stage = try await stage()
     #expect(try await stage.run(["nobody", "true"]).code == "vm-not-found")
     let report = try await connect(stage)
     #expect(report.count(.login) == 0)
@@ -28,7 +30,7 @@ import Testing
 
   @Test("without a token: one sign-in more")
   func noToken() async throws {
-    let stage = try stage()
+    let stage = try await stage()
     let report = try await connect(stage)
     #expect(report.count(.login) == 1)
     let azure = try #require(report.depthBeforeConnection())
@@ -38,7 +40,7 @@ import Testing
 
   @Test("machine known, nothing known of its policy: 2")
   func policyUnknown() async throws {
-    let stage = try stage()
+    let stage = try await stage()
     _ = try await connect(stage)
     try stage.forgetPolicies()
     // Asks for more than the window that is open has.
@@ -49,7 +51,7 @@ import Testing
 
   @Test("machine and policy known, window closed: 1")
   func windowClosed() async throws {
-    let stage = try stage()
+    let stage = try await stage()
     _ = try await connect(stage)
     try stage.write("state/jitconnect/windows.json", "[]")
     let report = try await connect(stage)
@@ -59,7 +61,7 @@ import Testing
 
   @Test("window open, same address, key pinned: 0, and no call is waited for")
   func windowOpen() async throws {
-    let stage = try stage()
+    let stage = try await stage()
     _ = try await connect(stage)
     let report = try await connect(stage)
     #expect(report.depthBeforeConnection() == 0, "\(report.text)")
@@ -68,7 +70,7 @@ import Testing
 
   @Test("with --no-jit no call is made at all")
   func noJIT() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let server = try #require(stage.server)
     let run = try await stage.run([
       "--no-jit", "-p", String(server.port), "-i", server.key, "-o",
@@ -85,7 +87,7 @@ import Testing
       ["--version"], ["--help"], ["-V"], ["-Q", "cipher"], ["-G", "web1"],
     ])
   func noNetwork(arguments: [String]) async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let run = try await stage.run(arguments)
     #expect(run.status == 0, "\(run.error)")
     #expect(stage.simulator.report.calls.isEmpty)

@@ -2,9 +2,9 @@ import AzureSimulator
 import Testing
 
 /// Which address is let in.
-@Suite struct FlowAddressTests {
-  private func stage(_ answers: [SimulatedAddressService.Answer]) throws -> Stage {
-    try Stage.ssh { configuration in
+@Suite(.limited) struct FlowAddressTests {
+  private func stage(_ answers: [SimulatedAddressService.Answer]) async throws -> Stage {
+    try await Stage.ssh { configuration in
       configuration.addressServices = answers.enumerated().map { index, answer in
         SimulatedAddressService(name: "s\(index)", answer: answer)
       }
@@ -26,7 +26,7 @@ import Testing
       [.clientAddress],
     ] as [[SimulatedAddressService.Answer]])
   func agreement(answers: [SimulatedAddressService.Answer]) async throws {
-    let stage = try stage(answers)
+    let stage = try await stage(answers)
     let run = try await stage.connect()
     #expect(run.status == 0, "\(run.error)")
     #expect(source(stage) == "203.0.113.7")
@@ -35,7 +35,7 @@ import Testing
 
   @Test("services that contradict one another: who said what, and how to go on")
   func disagreement() async throws {
-    let stage = try stage([.clientAddress, .text("198.51.100.1"), .text("198.51.100.2\n")])
+    let stage = try await stage([.clientAddress, .text("198.51.100.1"), .text("198.51.100.2\n")])
     let run = try await stage.connect()
     #expect(run.status == 255)
     #expect(run.code == "address-unclear")
@@ -48,7 +48,7 @@ import Testing
 
   @Test("one of several is not believed alone; with --source it goes on")
   func onlyOne() async throws {
-    let stage = try stage([.clientAddress, .status(500), .reset])
+    let stage = try await stage([.clientAddress, .status(500), .reset])
     let run = try await stage.connect()
     #expect(run.code == "address-unclear", "\(run.error)")
     #expect(run.error.contains("only one service"))
@@ -59,7 +59,7 @@ import Testing
 
   @Test("a service that contradicts after the decision is a warning")
   func late() async throws {
-    let stage = try Stage.ssh { configuration in
+    let stage = try await Stage.ssh { configuration in
       configuration.addressServices = [
         .init(name: "a"), .init(name: "b"),
         .init(name: "late", answer: .text("198.51.100.9"), delay: .milliseconds(100)),
@@ -75,7 +75,7 @@ import Testing
 
   @Test("JitIPServices replaces the services; a single one decides alone")
   func replaced() async throws {
-    let stage = try stage([.text("198.51.100.1"), .clientAddress])
+    let stage = try await stage([.text("198.51.100.1"), .clientAddress])
     let run = try await stage.connect(
       "web1", ["-o", "JitIPServices=\(stage.simulator.baseURL)/ip/s1"],
       environment: ["JITCONNECT_IP_SERVICES": nil])
@@ -91,7 +91,7 @@ import Testing
       ("0.0.0.0/0", "source-too-wide"), ("10.0.0.0/8", "source-too-wide"),
     ])
   func badSource(source: String, code: String) async throws {
-    let stage = try stage([.clientAddress])
+    let stage = try await stage([.clientAddress])
     let run = try await stage.connect("web1", ["--source", source])
     #expect(run.status == 255)
     #expect([code, "setting-invalid", nil].contains(run.code), "\(run.error)")
@@ -101,12 +101,12 @@ import Testing
 
   @Test("any with --yes is let in; from a file or a variable it is refused, --yes or not")
   func anySource() async throws {
-    let stage = try stage([.clientAddress])
+    let stage = try await stage([.clientAddress])
     let confirmed = try await stage.connect("web1", ["--source", "any", "--yes"])
     #expect(confirmed.status == 0, "\(confirmed.error)")
     #expect(source(stage) == "*")
 
-    let fresh = try self.stage([.clientAddress])
+    let fresh = try await self.stage([.clientAddress])
     try fresh.write("config/jitconnect/config", "JitSource any\n")
     let file = try await fresh.connect("web1", ["--yes"])
     #expect(file.code == "source-too-wide", "\(file.error)")

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// A bare `jitconnect winvm`: the .rdp file.
-@Suite struct FlowDesktopTests {
+@Suite(.limited) struct FlowDesktopTests {
   private func stage(port: Int = 3389) throws -> Stage {
     var windows = SimulatedMachine("winvm")
     windows.system = .windows
@@ -41,14 +41,26 @@ import Testing
     #expect(ports?.first?["number"] == 3389)
   }
 
+  @Test("named by its resource id it is a Windows VM too, the first time as later")
+  func byID() async throws {
+    let stage = try stage()
+    var windows = SimulatedMachine("winvm")
+    windows.system = .windows
+    for _ in 0..<2 {
+      let run = try await stage.run([windows.id])
+      #expect(run.status == 0, "\(run.error)")
+      #expect(settings(run.output).contains { $0.hasPrefix("full address:s:") })
+    }
+  }
+
   @Test("on a terminal winvm.rdp is in the current folder, 0600, and how to open it is said")
-  func terminal() throws {
+  func terminal() async throws {
     let stage = try stage()
     for _ in 0..<2 {
       let terminal = try stage.terminal(["winvm"])
-      try terminal.wait(for: "wrote winvm.rdp")
-      try terminal.wait(for: "open it with: ")
-      #expect(try terminal.end() == .exited(0))
+      try await terminal.wait(for: "wrote winvm.rdp")
+      try await terminal.wait(for: "open it with: ")
+      #expect(try await terminal.end() == .exited(0))
     }
     let bytes = try Files.read(stage.folder + "/work/winvm.rdp")
     #expect(settings(bytes).contains { $0.hasPrefix("full address:s:") })
@@ -57,7 +69,7 @@ import Testing
 
   @Test(
     "a file of that name that is not ours is left alone", arguments: ["text", "folder", "link"])
-  func foreignFile(kind: String) throws {
+  func foreignFile(kind: String) async throws {
     let stage = try stage()
     let path = stage.folder + "/work/winvm.rdp"
     switch kind {
@@ -68,8 +80,8 @@ import Testing
     default: try stage.write("work/winvm.rdp", "my notes\n")
     }
     let terminal = try stage.terminal(["winvm"])
-    try terminal.wait(for: "error[file-unwritable]")
-    #expect(try terminal.end() == .exited(255))
+    try await terminal.wait(for: "error[file-unwritable]")
+    #expect(try await terminal.end() == .exited(255))
     if kind == "text" { #expect(stage.read("work/winvm.rdp") == "my notes\n") }
     if kind == "link" { #expect(stage.read("work/precious") == "full address:s:mine\n") }
   }

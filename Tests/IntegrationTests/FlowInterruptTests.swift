@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Ctrl-C at every step: what stays open is said, and the program ends as ssh does.
-@Suite struct FlowInterruptTests {
+@Suite(.limited) struct FlowInterruptTests {
   private func expectSignal(_ run: Run, _ signal: Int32 = SIGINT) {
     #expect(run.ending == .signalled(signal), "\(run.error)")
     #expect(run.code == "interrupted")
@@ -20,7 +20,7 @@ import Testing
     "while looking up: no window is spoken of, and nothing was written in part",
     arguments: [CallReport.Kind.metadata, .login, .graph, .address])
   func lookingUp(kind: CallReport.Kind) async throws {
-    let stage = try Stage.ssh { $0.behaviour.delays = [kind: .seconds(60)] }
+    let stage = try await Stage.ssh { $0.behaviour.delays = [kind: .seconds(60)] }
     let running = try stage.start(stage.options() + ["web1", "true"])
     try await running.wait(for: "a call") { stage.simulator.report.count(kind) > 0 }
     if kind == .address {
@@ -39,7 +39,7 @@ import Testing
 
   @Test("SIGTERM and SIGHUP end it the same way", arguments: [SIGTERM, SIGHUP])
   func otherSignals(signal: Int32) async throws {
-    let stage = try Stage.ssh { $0.behaviour.delays = [.graph: .seconds(60)] }
+    let stage = try await Stage.ssh { $0.behaviour.delays = [.graph: .seconds(60)] }
     let running = try stage.start(stage.options() + ["web1", "true"])
     try await running.wait(for: "a call") { stage.simulator.report.count(.graph) > 0 }
     running.signal(signal)
@@ -48,7 +48,7 @@ import Testing
 
   @Test("while a throttled call is waited for")
   func throttled() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     var fault = Fault(
       .error(429, code: "TooManyRequests", message: "Slow down."), method: "GET",
       path: "/jitNetworkAccessPolicies")
@@ -64,7 +64,7 @@ import Testing
 
   @Test("while a policy is written: it may have been")
   func enabling() async throws {
-    let stage = try Stage.ssh(hasPolicy: false)
+    let stage = try await Stage.ssh(hasPolicy: false)
     stage.simulator.inject(Fault(.slow(.seconds(60)), method: "PUT"))
     let running = try stage.start(["--enable"] + stage.options() + ["web1", "true"])
     try await running.wait(for: "the write") { stage.count("PUT", "") == 1 }
@@ -77,7 +77,7 @@ import Testing
 
   @Test("while the request is on its way: a window may have been opened")
   func requesting() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     stage.simulator.inject(Fault(.slow(.seconds(60)), method: "POST", path: "/initiate"))
     let running = try stage.start(stage.options() + ["web1", "true"])
     try await running.wait(for: "the request") { stage.requests.count == 1 }
@@ -90,7 +90,7 @@ import Testing
 
   @Test("while waiting for the port: what window stays open, and until when")
   func waiting() async throws {
-    let stage = try Stage.ssh { $0.behaviour.openingDelay = .seconds(1000) }
+    let stage = try await Stage.ssh { $0.behaviour.openingDelay = .seconds(1000) }
     let running = try stage.start(["-v"] + stage.options() + ["web1", "true"])
     try await running.wait(for: "the wait") { running.error.contains("Connecting to web1 [") }
     running.signal(SIGINT)
@@ -105,25 +105,25 @@ import Testing
   }
 
   @Test("on a terminal: at a question and in the wait, and the terminal is sane after")
-  func onTerminal() throws {
-    let stage = try Stage.ssh(hasPolicy: false) { $0.behaviour.openingDelay = .seconds(1000) }
+  func onTerminal() async throws {
+    let stage = try await Stage.ssh(hasPolicy: false) { $0.behaviour.openingDelay = .seconds(1000) }
     let asked = try stage.terminal(stage.options() + ["web1", "true"])
-    try asked.wait(for: "any source)? [y/N] ")
+    try await asked.wait(for: "any source)? [y/N] ")
     try asked.type("\u{3}")
-    #expect(try asked.end() == .signalled(SIGINT))
+    #expect(try await asked.end() == .signalled(SIGINT))
     #expect(asked.screen.contains("error[interrupted]"), "\(asked.screen)")
     #expect(stage.count("PUT", "") == 0)
 
     let waiting = try stage.terminal(["--enable"] + stage.options() + ["web1", "true"])
-    try waiting.wait(for: "waiting for port")
+    try await waiting.wait(for: "waiting for port")
     try waiting.type("\u{3}")
-    #expect(try waiting.end() == .signalled(SIGINT))
+    #expect(try await waiting.end() == .signalled(SIGINT))
     #expect(waiting.screen.contains("stays open for 203.0.113.7 until"), "\(waiting.screen)")
   }
 
   @Test("in a session without a terminal: the remote command is left, nothing hangs")
   func inSession() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let running = try stage.start(stage.options() + ["web1", "echo begun; exec sleep 100"])
     try await running.wait(for: "the command") { running.output == Array("begun\n".utf8) }
     running.signal(SIGINT)

@@ -3,7 +3,7 @@ import Platform
 import Testing
 
 /// What was remembered and no longer holds is noticed by the call that fails, and looked up once.
-@Suite struct FlowMemoryTests {
+@Suite(.limited) struct FlowMemoryTests {
   private let knownHosts = "state/jitconnect/known_hosts"
 
   /// Puts another machine's key in the place of the pinned one.
@@ -19,7 +19,7 @@ import Testing
 
   @Test("the key is pinned to the vmId")
   func pinned() async throws {
-    let stage = try Stage.ssh { $0.machines[0].vmID = "11111111-2222-3333-4444-555555555555" }
+    let stage = try await Stage.ssh { $0.machines[0].vmID = "11111111-2222-3333-4444-555555555555" }
     #expect(try await stage.connect().status == 0)
     #expect(
       stage.read(knownHosts)?.hasPrefix("azure.11111111-2222-3333-4444-555555555555 ") == true)
@@ -27,7 +27,7 @@ import Testing
 
   @Test("the same machine with another key is refused, and nothing is sent")
   func keyChanged() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     try changePin(stage)
     let run = try await stage.connect()
@@ -40,7 +40,7 @@ import Testing
 
   @Test("a machine that was made anew under its name is a new host", arguments: [true, false])
   func recreated(windowIsOpen: Bool) async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     try changePin(stage)
     if !windowIsOpen { try stage.write("state/jitconnect/windows.json", "[]") }
@@ -61,7 +61,7 @@ import Testing
 
   @Test("a machine that is gone is looked up again once, and not found")
   func deleted() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.removeMachine("web1")
     stage.simulator.resetReport()
@@ -73,7 +73,7 @@ import Testing
 
   @Test("a machine that went to another group is found there")
   func moved() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     // As if it had been in another group before.
     let name = "cache/jitconnect/machines.json"
@@ -94,7 +94,7 @@ import Testing
 
   @Test("another address since: it is connected to there", arguments: [true, false])
   func addressChanged(windowIsOpen: Bool) async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     let name = "cache/jitconnect/machines.json"
     let memory = try #require(stage.read(name))
@@ -108,7 +108,7 @@ import Testing
 
   @Test("a policy that allows more than it did is read again, not argued with")
   func policyChanged() async throws {
-    let stage = try Stage.ssh { configuration in
+    let stage = try await Stage.ssh { configuration in
       configuration.policies = [
         SimulatedPolicy(machine: "web1", ports: .init(0, maximum: "PT1H"))
       ]
@@ -121,7 +121,7 @@ import Testing
 
   @Test("a policy that is gone since is noticed")
   func policyGone() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.add(SimulatedPolicy(entries: []))
     try stage.write("state/jitconnect/windows.json", "[]")
@@ -132,13 +132,14 @@ import Testing
 
   @Test("on a terminal it is told that what was remembered no longer holds")
   func told() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.removeMachine("web1")
+    #expect(stage.simulator.power(of: "web1") == nil)
     let terminal = try stage.terminal(stage.options() + ["web1", "true"])
-    try terminal.wait(for: "what was remembered of web1 no longer holds; looking it up")
-    try terminal.wait(for: "error[vm-not-found]")
-    #expect(try terminal.end() == .exited(255))
+    try await terminal.wait(for: "what was remembered of web1 no longer holds; looking it up")
+    try await terminal.wait(for: "error[vm-not-found]")
+    #expect(try await terminal.end() == .exited(255))
   }
 
   @Test(
@@ -147,7 +148,7 @@ import Testing
       "", "{", "[]", "{\"version\":99}", "null", "\u{0}\u{1}", "[{\"machine\":7}]",
     ])
   func brokenFiles(content: String) async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     for name in [
       "cache/jitconnect/machines.json", "state/jitconnect/windows.json",
       "state/jitconnect/tokens.json", "cache/jitconnect/clouds.json",

@@ -4,12 +4,12 @@ import Platform
 import Testing
 
 /// A service principal, and an existing az login.
-@Suite struct FlowSignInTests {
+@Suite(.limited) struct FlowSignInTests {
   // MARK: A service principal
 
   @Test("the token is kept 0600, and the second run makes no sign-in")
   func kept() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     #expect(stage.simulator.report.count(.login) == 1)
     let stores = stage.writtenFiles.filter { $0.contains("token") && $0.hasSuffix(".json") }
@@ -29,7 +29,7 @@ import Testing
     "a wrong secret gives Entra ID's own words, once, and never the secret",
     arguments: [true, false])
   func wrongSecret(isExpired: Bool) async throws {
-    let stage = try Stage.greeting { $0.identities[0].secretExpired = isExpired }
+    let stage = try await Stage.greeting { $0.identities[0].secretExpired = isExpired }
     let run = try await stage.run(
       ["-vvv", "web1", "true"],
       environment: isExpired ? [:] : ["AZURE_CLIENT_SECRET": "wrong~Secret~1"])
@@ -43,7 +43,7 @@ import Testing
 
   @Test("secrets and tokens are in no word of -vvv")
   func noSecretInLog() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let run = try await stage.connect("web1", ["-vvv"])
     #expect(run.status == 0)
     #expect(!run.error.contains("sim~Secret"))
@@ -59,7 +59,7 @@ import Testing
 
   @Test("a token that Azure revoked with a claims challenge is fetched anew with it")
   func challenged() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     try stage.write("state/jitconnect/windows.json", "[]")
     stage.simulator.revokeTokens(claims: #"{"access_token":{"nbf":{"essential":true}}}"#)
@@ -70,7 +70,7 @@ import Testing
 
   @Test("nobody is signed in: how to sign in")
   func nobody() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let run = try await stage.run(["web1", "true"], environment: Self.noPrincipal)
     #expect(run.status == 255)
     #expect(run.code == "sign-in-needed", "\(run.error)")
@@ -87,8 +87,8 @@ import Testing
 
   private static let refreshToken = "0.AXsim-refresh-token-of-ada"
 
-  private func stageWithAda() throws -> Stage {
-    try Stage.ssh { configuration in
+  private func stageWithAda() async throws -> Stage {
+    try await Stage.ssh { configuration in
       configuration.identities.append(
         SimulatedIdentity(person: "ada@contoso.example", refreshToken: Self.refreshToken))
     }
@@ -139,7 +139,7 @@ import Testing
 
   @Test("the access token in az's cache is used: no sign-in at all")
   func cachedToken() async throws {
-    let stage = try stageWithAda()
+    let stage = try await stageWithAda()
     let token = try #require(stage.simulator.issueToken(to: "ada@contoso.example"))
     try writeLogin(stage, accessToken: token, refreshToken: nil)
     let run = try await stage.connect(environment: Self.noPrincipal)
@@ -152,7 +152,7 @@ import Testing
 
   @Test("its refresh token gives one, and az's files stay as they were")
   func refreshed() async throws {
-    let stage = try stageWithAda()
+    let stage = try await stageWithAda()
     try writeLogin(stage, accessToken: nil, refreshToken: Self.refreshToken)
     let before = stage.read("azure/msal_token_cache.json")
     let run = try await stage.connect(environment: Self.noPrincipal)
@@ -168,7 +168,7 @@ import Testing
 
   @Test("a refresh token that is not taken any more: sign in again")
   func refusedRefresh() async throws {
-    let stage = try stageWithAda()
+    let stage = try await stageWithAda()
     try writeLogin(stage, accessToken: nil, refreshToken: "0.Arevoked")
     let run = try await stage.connect(environment: Self.noPrincipal)
     #expect(run.status == 255)
@@ -179,7 +179,7 @@ import Testing
 
   @Test("without files that can be read the program az is asked")
   func program() async throws {
-    let stage = try stageWithAda()
+    let stage = try await stageWithAda()
     let token = try #require(stage.simulator.issueToken(to: "ada@contoso.example"))
     try writeLogin(stage, accessToken: nil, refreshToken: nil)
     try stage.write("azure/config", "[cloud]\nname = AzureSimulator\n")

@@ -9,10 +9,10 @@ import Testing
 #endif
 
 /// Odd places to run in.
-@Suite struct FlowSurroundingsTests {
+@Suite(.limited) struct FlowSurroundingsTests {
   @Test("folders that cannot be written: it connects all the same, and remembers nothing")
   func unwritable() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     // No folder can be made beneath a file, not even by the superuser.
     try stage.write("work/file", "")
     let nowhere = stage.folder + "/work/file/below"
@@ -31,7 +31,7 @@ import Testing
     "a folder without write permission does no harm",
     .enabled(if: geteuid() != 0, "the superuser may write anywhere"))
   func readOnly() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     for name in ["state", "cache"] { #expect(unsafe chmod("\(stage.folder)/\(name)", 0o500) == 0) }
     let run = try await stage.connect()
     #expect(run.status == 0, "\(run.error)")
@@ -39,16 +39,29 @@ import Testing
 
   @Test("no HOME, an empty one, a relative one: XDG's folders do", arguments: [nil, "", "home"])
   func home(value: String?) async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let run = try await stage.connect(environment: ["HOME": value])
     #expect(run.status == 0, "\(run.error)")
     #expect(stage.fileProblems.isEmpty)
     #expect(stage.writtenFiles.contains { $0.hasPrefix("state/jitconnect/") })
   }
 
+  @Test(
+    "a HOME that is somebody else's is not written to",
+    .enabled(if: geteuid() == 0, "only the superuser can give a folder away"))
+  func foreignHome() async throws {
+    let stage = try await Stage.ssh()
+    try Files.makeDirectory(stage.folder + "/home/.ssh")
+    try stage.write("home/.ssh/config", "Port 1\nUser somebody-else\n")
+    #expect(unsafe chown(stage.folder + "/home", 65534, 65534) == 0)
+    let run = try await stage.connect()
+    #expect(run.status == 0, "\(run.error)")
+    #expect(stage.writtenFiles.filter { $0.hasPrefix("home/") } == ["home/.ssh/config"])
+  }
+
   @Test("closed standard descriptors", arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
   func closed(redirection: String) async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let script = "exec \"$@\" \(redirection)"
     let running = try Running(
       ["-c", script, "sh", Binary.path] + stage.options() + ["web1", "echo hello; exit 7"],
@@ -61,11 +74,11 @@ import Testing
   }
 
   @Test("what is printed on a terminal of 80 columns fits, line by line")
-  func width() throws {
-    let stage = try Stage.ssh(hasPolicy: false)
+  func width() async throws {
+    let stage = try await Stage.ssh(hasPolicy: false)
     let terminal = try stage.terminal(
       ["--enable", "-o", "LogLevel=ERROR"] + stage.options() + ["web1", "echo hello"])
-    #expect(try terminal.end() == .exited(0), "\(terminal.screen)")
+    #expect(try await terminal.end() == .exited(0), "\(terminal.screen)")
     for line in terminal.screen.split(separator: "\n") {
       let shown = Self.withoutEscapes(String(line))
       // The real port 22 has three digits fewer.
@@ -96,7 +109,7 @@ import Testing
 
   @Test("started under the name ssh it has no verbs and says ssh")
   func named() async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let link = stage.folder + "/work/ssh"
     #expect(unsafe symlink(Binary.path, link) == 0)
     let running = try Running(
@@ -108,14 +121,14 @@ import Testing
 
   @Test("a VM that is named like a verb is reached by ssh and by --", arguments: [["ssh"], ["--"]])
   func verbNames(prefix: [String]) async throws {
-    let stage = try Stage.greeting()
+    let stage = try await Stage.greeting()
     let run = try await stage.run(prefix + ["list"])
     #expect(run.code == "vm-not-found", "\(run.error)")
   }
 
   @Test("--unknown-host ssh reaches what is no Azure VM as ssh would")
   func unknownHost() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let server = try #require(stage.server)
     let run = try await stage.run([
       "--unknown-host", "ssh", "-p", String(server.port), "-i", server.key, "-o",

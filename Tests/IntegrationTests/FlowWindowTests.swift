@@ -4,7 +4,7 @@ import Platform
 import Testing
 
 /// What is asked for, what is used again, and what is said of other people's windows.
-@Suite struct FlowWindowTests {
+@Suite(.limited) struct FlowWindowTests {
   private func port(_ request: JSON?) -> JSON? {
     request?["virtualMachines"]?.elements?.first?["ports"]?.elements?.first
   }
@@ -17,7 +17,7 @@ import Testing
 
   @Test("the body is minimal: one port, one address, five minutes")
   func minimalBody() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     let expected: JSON = [
       "virtualMachines": [
@@ -37,7 +37,7 @@ import Testing
 
   @Test("--reason is the justification")
   func reason() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect("web1", ["--reason", "fix the disk"]).status == 0)
     #expect(stage.requests.first?["justification"] == "fix the disk")
   }
@@ -46,7 +46,7 @@ import Testing
     "a refused PT5M is followed by 10, 30 and 60 minutes; what was granted is remembered",
     arguments: [(10, ["PT5M", "PT10M"]), (60, ["PT5M", "PT10M", "PT30M", "PT1H"])])
   func ladder(minimum: Int, expected: [String]) async throws {
-    let stage = try Stage.ssh { $0.behaviour.minimumDuration = .seconds(minimum * 60) }
+    let stage = try await Stage.ssh { $0.behaviour.minimumDuration = .seconds(minimum * 60) }
     let run = try await stage.connect()
     #expect(run.status == 0, "\(run.error)")
     #expect(durations(stage) == expected)
@@ -59,7 +59,7 @@ import Testing
 
   @Test("--for asks for that, inside the policy")
   func duration() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect("web1", ["--for", "1h30m"]).status == 0)
     #expect(durations(stage) == ["PT1H30M"])
   }
@@ -73,7 +73,7 @@ import Testing
       (["-p", "2022"], "policy-forbids-port", "it allows port"),
     ])
   func forbidden(options: [String], code: String, words: String) async throws {
-    let stage = try Stage.ssh { configuration in
+    let stage = try await Stage.ssh { configuration in
       configuration.policies = [
         SimulatedPolicy(machine: "web1", ports: .init(0, sources: ["203.0.113.0/24"]))
       ]
@@ -87,7 +87,7 @@ import Testing
 
   @Test("a policy that allows less than five minutes is asked for what it allows")
   func shortPolicy() async throws {
-    let stage = try Stage.ssh { configuration in
+    let stage = try await Stage.ssh { configuration in
       configuration.policies = [
         SimulatedPolicy(machine: "web1", ports: .init(0, maximum: "PT7M"))
       ]
@@ -101,7 +101,7 @@ import Testing
 
   @Test("a window with a minute left is used again; with less, or for --for, one is requested")
   func reuse() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     #expect(try await stage.connect().status == 0)
     #expect(stage.requests.count == 1)
@@ -123,7 +123,7 @@ import Testing
 
   @Test("a window that Azure ended early is noticed, and asked for again")
   func endedEarly() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.advance(by: .seconds(400))
     let run = try await stage.connect()
@@ -133,7 +133,7 @@ import Testing
 
   @Test("from another address a new window is asked for, and no colleague is spoken of")
   func otherAddress() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     #expect(try await stage.connect().status == 0)
     stage.simulator.change { $0.clientAddress = "203.0.113.99" }
     let run = try await stage.connect()
@@ -146,7 +146,7 @@ import Testing
 
   /// A colleague's window from another address, opened with the same program elsewhere.
   private func withForeignWindow() async throws -> Stage {
-    let stage = try Stage.ssh { $0.behaviour.namesRequestor = true }
+    let stage = try await Stage.ssh { $0.behaviour.namesRequestor = true }
     stage.simulator.change { $0.clientAddress = "198.51.100.44" }
     let elsewhere: [String: String?] = [
       "XDG_STATE_HOME": stage.folder + "/work/state",
@@ -184,25 +184,25 @@ import Testing
   func foreignOnTerminal() async throws {
     let stage = try await withForeignWindow()
     let terminal = try stage.terminal(stage.options() + ["web1", "echo hello"])
-    try terminal.wait(for: "198.51.100.44 is open until")
-    try terminal.wait(for: "Go on? [y/N] ")
+    try await terminal.wait(for: "198.51.100.44 is open until")
+    try await terminal.wait(for: "Go on? [y/N] ")
     try terminal.type("n\n")
-    try terminal.wait(for: "error[declined]")
-    #expect(try terminal.end() == .exited(255))
+    try await terminal.wait(for: "error[declined]")
+    #expect(try await terminal.end() == .exited(255))
     #expect(stage.requests.count == 1)
 
     let second = try stage.terminal(stage.options() + ["web1", "echo hello"])
-    try second.wait(for: "Go on? [y/N] ")
+    try await second.wait(for: "Go on? [y/N] ")
     try second.type("y\n")
-    try second.wait(for: "hello")
-    #expect(try second.end() == .exited(0))
+    try await second.wait(for: "hello")
+    #expect(try await second.end() == .exited(0))
   }
 
   // MARK: Waiting
 
   @Test("a request that ends as Failed ends the wait")
   func failed() async throws {
-    let stage = try Stage.ssh {
+    let stage = try await Stage.ssh {
       $0.behaviour.requestsEndAs = ("Failed", "SomethingWentWrong")
     }
     let run = try await stage.connect("web1", ["--wait", "60s"])
@@ -214,7 +214,7 @@ import Testing
 
   @Test("202 and then nothing: window-timeout names the address let in, and doctor")
   func nothingOpens() async throws {
-    let stage = try Stage.ssh { $0.behaviour.initiateDoesNothing = true }
+    let stage = try await Stage.ssh { $0.behaviour.initiateDoesNothing = true }
     let run = try await stage.connect("web1", ["--wait", "1s"])
     #expect(run.status == 255)
     #expect(run.code == "window-timeout", "\(run.error)")
@@ -225,7 +225,7 @@ import Testing
 
   @Test("a port that opens late is waited for")
   func opensLate() async throws {
-    let stage = try Stage.ssh { $0.behaviour.openingDelay = .seconds(1000) }
+    let stage = try await Stage.ssh { $0.behaviour.openingDelay = .seconds(1000) }
     let running = try stage.start(["--for", "1h"] + stage.options() + ["web1", "echo hello"])
     try await running.wait(for: "the request") {
       stage.read("state/jitconnect/windows.json") != nil
@@ -239,7 +239,7 @@ import Testing
   @Test("behind a firewall its address and the mapped port are connected to")
   func firewall() async throws {
     let free = Int(try Simulator.freePort())
-    let stage = try Stage.ssh(hasPolicy: false) { configuration in
+    let stage = try await Stage.ssh(hasPolicy: false) { configuration in
       configuration.machines[0].publicAddress = .none
       configuration.machines[0].gates[0].port = free
       configuration.machines[0].gates[0].machinePort = 2222

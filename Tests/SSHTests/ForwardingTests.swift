@@ -218,7 +218,9 @@ import Testing
     #expect(result.output == "<>\n")
   }
 
-  @Test("ExitOnForwardFailure ends the session, else it goes on with a warning", arguments: [true, false])
+  @Test(
+    "ExitOnForwardFailure ends the session, else it goes on with a warning",
+    arguments: [true, false])
   func taken(fatal: Bool) throws {
     let taken = try EchoServer()
     let server = try SSHServer()
@@ -240,6 +242,39 @@ import Testing
     }
   }
 
+  @Test(
+    "-N only forwards, answers the server's questions, and ends with the server",
+    arguments: ["MaxSessions 10", "MaxSessions 0"])
+  func noCommand(setting: String) async throws {
+    let port = try freePort()
+    let echo = try EchoServer()
+    let server = try SSHServer(
+      settings: [setting, "ClientAliveInterval 1", "ClientAliveCountMax 1"])
+    let key = try server.makeKey("ed25519")
+    try server.authorize(key)
+    let session = try server.login(key)
+    let request = SessionRequest(
+      .none,
+      forwarding: ForwardingPlan(local: [
+        .init(.tcp(host: nil, port: Int(port)), to: .tcp(host: "127.0.0.1", port: Int(echo.port)))
+      ]))
+    async let failure = Blocking.run { () -> Failure? in
+      do {
+        _ = try session.run(request, streams: SessionStreams(input: nil, output: 1, error: 2))
+        return nil
+      } catch { return error as? Failure }
+    }
+    try await Blocking.run {
+      while connectToLoopback(port) == nil { _ = poll(nil, 0, 5) }
+      // Long enough for a server that gets no answer to end the session.
+      _ = poll(nil, 0, 3500)
+      let received = try roundTrip(port, [1, 2, 3])
+      #expect(received == [1, 2, 3])
+      try runProgram("pkill", ["-KILL", "-P", String(server.process)])
+    }
+    #expect(await (try failure)?.code == .connectionLost)
+  }
+
   // What a client may send and what must come of it.
   static let requests: [(bytes: [UInt8], hasGreeted: Bool, expected: SocksRequest.Progress)] = [
     ([], false, .needsMore(answer: [])),
@@ -249,21 +284,35 @@ import Testing
     ([5, 1, 0], true, .needsMore(answer: [])),
     ([5, 1, 2], false, .refuse(answer: [5, 0xFF])),
     ([5, 0], false, .refuse(answer: [5, 0xFF])),
-    ([5, 1, 0, 5, 2, 0, 1, 1, 2, 3, 4, 0, 80], true,
-      .refuse(answer: [5, 7, 0, 1, 0, 0, 0, 0, 0, 0])),
+    (
+      [5, 1, 0, 5, 2, 0, 1, 1, 2, 3, 4, 0, 80], true,
+      .refuse(answer: [5, 7, 0, 1, 0, 0, 0, 0, 0, 0])
+    ),
     ([5, 1, 0, 5, 1, 0, 9, 1, 2], true, .refuse(answer: [5, 8, 0, 1, 0, 0, 0, 0, 0, 0])),
-    ([5, 1, 0, 5, 1, 0, 1, 1, 2, 3, 4, 0, 80], true,
-      .connect(SocksRequest(version: 5, host: "1.2.3.4", port: 80), used: 13, answer: [])),
-    ([5, 1, 0, 5, 1, 0, 3, 1, 97, 1, 0], true,
-      .connect(SocksRequest(version: 5, host: "a", port: 256), used: 11, answer: [])),
-    ([5, 1, 0, 5, 1, 0, 3, 0, 1, 0], true,
-      .refuse(answer: [5, 1, 0, 1, 0, 0, 0, 0, 0, 0])),
-    ([5, 1, 0, 5, 1, 0, 4] + [UInt8](repeating: 0, count: 15) + [1, 0, 22], true,
-      .connect(SocksRequest(version: 5, host: "0:0:0:0:0:0:0:1", port: 22), used: 25, answer: [])),
-    ([4, 1, 0, 80, 1, 2, 3, 4, 0], false,
-      .connect(SocksRequest(version: 4, host: "1.2.3.4", port: 80), used: 9, answer: [])),
-    ([4, 1, 0, 80, 0, 0, 0, 1, 0, 97, 0], false,
-      .connect(SocksRequest(version: 4, host: "a", port: 80), used: 11, answer: [])),
+    (
+      [5, 1, 0, 5, 1, 0, 1, 1, 2, 3, 4, 0, 80], true,
+      .connect(SocksRequest(version: 5, host: "1.2.3.4", port: 80), used: 13, answer: [])
+    ),
+    (
+      [5, 1, 0, 5, 1, 0, 3, 1, 97, 1, 0], true,
+      .connect(SocksRequest(version: 5, host: "a", port: 256), used: 11, answer: [])
+    ),
+    (
+      [5, 1, 0, 5, 1, 0, 3, 0, 1, 0], true,
+      .refuse(answer: [5, 1, 0, 1, 0, 0, 0, 0, 0, 0])
+    ),
+    (
+      [5, 1, 0, 5, 1, 0, 4] + [UInt8](repeating: 0, count: 15) + [1, 0, 22], true,
+      .connect(SocksRequest(version: 5, host: "0:0:0:0:0:0:0:1", port: 22), used: 25, answer: [])
+    ),
+    (
+      [4, 1, 0, 80, 1, 2, 3, 4, 0], false,
+      .connect(SocksRequest(version: 4, host: "1.2.3.4", port: 80), used: 9, answer: [])
+    ),
+    (
+      [4, 1, 0, 80, 0, 0, 0, 1, 0, 97, 0], false,
+      .connect(SocksRequest(version: 4, host: "a", port: 80), used: 11, answer: [])
+    ),
     ([4, 2, 0, 80, 1, 2, 3, 4, 0], false, .refuse(answer: [0, 91, 0, 0, 0, 0, 0, 0])),
     ([71, 69, 84, 32], false, .refuse(answer: [])),
   ]
@@ -308,54 +357,4 @@ private func readExactly(_ socket: Int32, _ count: Int) throws -> [UInt8] {
     bytes += chunk
   }
   return bytes
-}
-
-/// Answers each connection with what it sends, or with so many zeros.
-final class EchoServer: Sendable {
-  let port: UInt16
-  private let listeners: [Int32]
-
-  init(repeating: Int? = nil, path: String? = nil) throws {
-    let boxes: [FileDescriptorBox]
-    if let path {
-      port = 0
-      boxes = [try LocalSockets.listen(path: path, unlinks: false, mask: 0o177)]
-    } else {
-      port = try freePort()
-      boxes = try LocalSockets.listen(host: "localhost", port: Int(port))
-    }
-    listeners = boxes.map { dup($0.number) }
-    for listener in listeners {
-      startThread {
-        while true {
-          var ready = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
-          guard unsafe poll(&ready, 1, -1) >= 0 || errno == EINTR else { return }
-          guard ready.revents & Int16(POLLNVAL | POLLHUP) == 0 else { return }
-          guard let box = try? LocalSockets.accept(listener) else { continue }
-          let number = dup(box.number)
-          startThread { Self.serve(number, repeating) }
-        }
-      }
-    }
-  }
-
-  private static func serve(_ socket: Int32, _ repeating: Int?) {
-    defer { close(socket) }
-    if let repeating {
-      let zeros = [UInt8](repeating: 0, count: 1 << 16)
-      for _ in 0..<(repeating >> 16) {
-        guard (try? writeAll(socket, zeros)) != nil else { return }
-      }
-      return
-    }
-    while true {
-      var ready = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-      _ = unsafe poll(&ready, 1, -1)
-      guard let chunk = try? readSome(socket, limit: 1 << 16), !chunk.isEmpty,
-        (try? writeAll(socket, chunk)) != nil
-      else { return }
-    }
-  }
-
-  deinit { for listener in listeners { shutdown(listener, Int32(SHUT_RDWR)) } }
 }

@@ -28,7 +28,9 @@ struct PseudoTerminal: ~Copyable {
   }
 
   /// What the person sees until `text` has appeared.
-  static func read(_ descriptor: Int32, until text: String) throws -> String {
+  static func read(
+    _ descriptor: Int32, until text: String, nudging nudge: () -> Void = {}
+  ) throws -> String {
     var seen: [UInt8] = []
     let deadline = ContinuousClock.now + .seconds(30)
     while !String(decoding: seen, as: UTF8.self).contains(text) {
@@ -36,7 +38,8 @@ struct PseudoTerminal: ~Copyable {
       guard ContinuousClock.now < deadline else {
         throw TestProblem("not seen: \(text); seen: \(String(decoding: seen, as: UTF8.self))")
       }
-      if unsafe poll(&ready, 1, 1000) > 0 { seen += try readSome(descriptor, limit: 4096) }
+      nudge()
+      if unsafe poll(&ready, 1, 200) > 0 { seen += try readSome(descriptor, limit: 4096) }
     }
     return String(decoding: seen, as: UTF8.self)
   }
@@ -68,11 +71,11 @@ struct PseudoTerminal: ~Copyable {
       #expect(TerminalSettings.of(program)?.localFlags != before.localFlags)
       var size = winsize(ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0)
       _ = unsafe ioctl(program, UInt(TIOCSWINSZ), &size)
-      // The kernel signals only the terminal's own session; this process is not in it.
-      kill(getpid(), SIGWINCH)
       try writeAll(
         person, Array("until [ \"$(stty size)\" = '40 120' ]; do :; done; echo re''sized\r".utf8))
-      _ = try PseudoTerminal.read(person, until: "resized")
+      // The kernel signals only the terminal's own session, and this process is not in it. Of all
+      // sessions that run here, any may hear the one signal: hence again and again.
+      _ = try PseudoTerminal.read(person, until: "resized") { kill(getpid(), SIGWINCH) }
       try writeAll(person, Array("~?".utf8))
       _ = try PseudoTerminal.read(person, until: "Supported escape sequences")
       try writeAll(person, Array("\r~.".utf8))

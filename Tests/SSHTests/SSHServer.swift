@@ -21,7 +21,9 @@ final class SSHServer: Sendable {
     .first { unsafe access($0, X_OK) == 0 }
 
   /// Whether a server with a password of the test's own can be had: in a mount namespace, where
-  /// another shadow file and PAM service cover the machine's. Needs root and leave to do so.
+  /// another shadow file and PAM service cover the machine's.
+  ///
+  /// Needs root and leave to do so.
   static let canHavePasswords: Bool = {
     guard geteuid() == 0, Files.kind(of: "/etc/pam.d/sshd") != nil else { return false }
     return
@@ -49,7 +51,9 @@ final class SSHServer: Sendable {
         "ListenAddress 127.0.0.1:\(port)", "PidFile none", "UsePAM no", "StrictModes no",
         "AuthorizedKeysFile \(folder)/authorized_keys", "PasswordAuthentication no",
         "KbdInteractiveAuthentication no", "PermitRootLogin yes", "LogLevel VERBOSE",
-        "AcceptEnv JIT_*", "Subsystem sftp internal-sftp", "PermitUserEnvironment no",
+        // bash reads the user's .bashrc under sshd, unless it is a deeper shell.
+        "SetEnv SHLVL=3", "AcceptEnv JIT_*", "Subsystem sftp internal-sftp",
+        "PermitUserEnvironment no",
       ]
     try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
     try write("", to: "\(folder)/authorized_keys")
@@ -67,7 +71,8 @@ final class SSHServer: Sendable {
       try write(
         "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n",
         to: "\(folder)/pam", mode: 0o644)
-      let mounts = "mount --bind \(folder)/shadow /etc/shadow && "
+      let mounts =
+        "mount --bind \(folder)/shadow /etc/shadow && "
         + "mount --bind \(folder)/pam /etc/pam.d/sshd && exec \"$@\""
       arguments =
         ["-m", "--propagation", "private", "sh", "-c", mounts, "sh", program] + arguments

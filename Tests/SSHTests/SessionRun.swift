@@ -25,7 +25,8 @@ func execute(
 }
 
 func run(
-  _ request: SessionRequest, in session: SSHSession, input: [UInt8]? = nil
+  _ request: SessionRequest, in session: SSHSession, input: [UInt8]? = nil,
+  disconnects: Bool = true
 ) throws -> SessionResult {
   let folder = try TestFolder.make()
   defer { TestFolder.remove(folder) }
@@ -41,7 +42,7 @@ func run(
     source = consume file
   }
   let ending = try session.run(request, streams: streams)
-  session.disconnect()
+  if disconnects { session.disconnect() }
   _ = source?.number
   return SessionResult(
     ending: ending, outputBytes: try Files.read("\(folder)/out", limit: 1 << 30),

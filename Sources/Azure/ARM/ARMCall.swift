@@ -10,6 +10,8 @@ struct ARMCall: Sendable {
   /// Whether a second time does no harm.
   var isRepeatable: Bool
   var timeout: Duration
+  /// Whether another way leads to the same end, so that a refusal is not sat out.
+  var hasFallBack = false
 
   /// For the log: without the host and the query.
   var path: String { URLText.path(of: url) }

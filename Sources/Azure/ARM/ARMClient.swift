@@ -57,14 +57,15 @@ package struct ARMClient: Sendable {
 
   /// - Parameter isRepeatable: whether a second time does no harm. A call that is not is repeated
   ///   only where the connection was provably never made.
+  /// - Parameter hasFallBack: whether the caller knows another way, and wants a refusal at once.
   package func post(
     _ path: String, _ version: APIVersion, query: [(name: String, value: String)] = [],
-    body: JSONTree? = nil, isRepeatable: Bool = false, purpose: String
+    body: JSONTree? = nil, isRepeatable: Bool = false, hasFallBack: Bool = false, purpose: String
   ) async throws(Failure) -> ARMAnswer {
-    try await perform(
-      call(
-        .post, path, version, query: query, body: body, purpose: purpose,
-        isRepeatable: isRepeatable))
+    var call = try call(
+      .post, path, version, query: query, body: body, purpose: purpose, isRepeatable: isRepeatable)
+    call.hasFallBack = hasFallBack
+    return try await perform(call)
   }
 
   package func delete(

@@ -11,12 +11,14 @@ struct RetryPlan {
   static let budget = Duration.seconds(90)
 
   private let isRepeatable: Bool
+  private let hasFallBack: Bool
   private let pacing: Pacing
   private let begun: Duration
   private var made = 0
 
   init(call: ARMCall, pacing: Pacing) {
     isRepeatable = call.isRepeatable
+    hasFallBack = call.hasFallBack
     self.pacing = pacing
     begun = pacing.elapsed()
   }
@@ -34,7 +36,7 @@ struct RetryPlan {
       told.next = "try again in \(Int(asked.inSeconds.rounded(.up))) seconds"
       throw told
     }
-    guard let pause = nextPause(isAllowed: isRepeatable) else { return nil }
+    guard let pause = nextPause(isAllowed: isRepeatable && !hasFallBack) else { return nil }
     // Never sooner than asked, and not everyone at the same moment.
     return asked.map { $0 + .milliseconds(Int(pacing.random() * 500)) } ?? pause
   }

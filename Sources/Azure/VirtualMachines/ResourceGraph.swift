@@ -10,8 +10,10 @@ struct ResourceGraph: Sendable {
   /// - Parameters:
   ///   - subscriptions: ids; empty is everything readable.
   ///   - rowLimit: the first so many rows are enough.
+  ///   - hasFallBack: a refusal is told at once, since the caller can ask elsewhere.
   func rows(
-    _ query: String, subscriptions: [String] = [], rowLimit: Int = 50_000, purpose: String
+    _ query: String, subscriptions: [String] = [], rowLimit: Int = 50_000,
+    hasFallBack: Bool = false, purpose: String
   ) async throws(Failure) -> [JSONTree] {
     var rows: [JSONTree] = []
     var skipToken: String?
@@ -26,7 +28,7 @@ struct ResourceGraph: Sendable {
       body.set("options", to: options)
       let answer = try await client.post(
         "/providers/Microsoft.ResourceGraph/resources", .resourceGraph, body: body,
-        isRepeatable: true, purpose: purpose)
+        isRepeatable: true, hasFallBack: hasFallBack, purpose: purpose)
       let page = try answer.json()
       guard let data = page["data"] else { throw answer.invalid("the answer holds no data") }
       rows += Self.objects(data)

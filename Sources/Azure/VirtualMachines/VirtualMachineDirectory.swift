@@ -43,7 +43,7 @@ package struct VirtualMachineDirectory: Sendable {
     do throws(Failure) {
       let rows = try await ResourceGraph(client: client).rows(
         VirtualMachineQuery.text(name: query.name, resourceGroup: query.resourceGroup),
-        subscriptions: subscription.map { [$0] } ?? [], purpose: purpose)
+        subscriptions: subscription.map { [$0] } ?? [], hasFallBack: true, purpose: purpose)
       let machines = VirtualMachineQuery.machines(rows).filter { Self.matches($0.id, query) }
       if !machines.isEmpty {
         return Matches(

@@ -80,7 +80,7 @@ final class PseudoTerminal {
 
   /// Whether the program is there to be waited for.
   private var hasEnded: Bool {
-    var information = siginfo_t()
+    var information = unsafe siginfo_t()
     let options = WEXITED | WNOHANG | WNOWAIT
     let result = unsafe waitid(P_PID, id_t(child), &information, options)
     return result == 0 ? unsafe information.si_signo == SIGCHLD : false

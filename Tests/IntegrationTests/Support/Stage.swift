@@ -39,23 +39,29 @@ final class Stage: Sendable {
   static func ssh(
     hasPolicy: Bool = true, settings: [String] = [],
     _ change: (inout SimulatorConfiguration) -> Void = { _ in }
-  ) throws -> Stage {
-    let server = try LoopbackServer(settings: settings)
+  ) async throws -> Stage {
+    let server = try await Blocking.run { try LoopbackServer(settings: settings) }
     var configuration = Self.configuration(
       machines: [Self.web(backend: .server(address: "127.0.0.1", port: server.port))])
     if hasPolicy { configuration.policies = [SimulatedPolicy(machine: "web1", ports: .init(0))] }
     change(&configuration)
-    return try Stage(configuration, server: server)
+    return try await Self.made(configuration, server)
+  }
+
+  private static func made(
+    _ configuration: SimulatorConfiguration, _ server: LoopbackServer?
+  ) async throws -> Stage {
+    try await Blocking.run { try Stage(configuration, server: server) }
   }
 
   /// One Linux machine `web1` that only greets: for what happens before a session.
   static func greeting(
     hasPolicy: Bool = true, _ change: (inout SimulatorConfiguration) -> Void = { _ in }
-  ) throws -> Stage {
+  ) async throws -> Stage {
     var configuration = Self.configuration(machines: [Self.web()])
     if hasPolicy { configuration.policies = [SimulatedPolicy(machine: "web1", ports: .init(0))] }
     change(&configuration)
-    return try Stage(configuration)
+    return try await Self.made(configuration, nil)
   }
 
   /// A configuration in which nothing takes longer than it must.
@@ -134,14 +140,15 @@ final class Stage: Sendable {
   /// Runs the program on a terminal of its own, in the folder `work`.
   func terminal(
     _ arguments: [String], environment changes: [String: String?] = [:], columns: UInt16 = 80
-  ) throws -> PseudoTerminal {
+  ) throws -> AwaitedTerminal {
     var variables = environment
     variables["TERM"] = "xterm"
     for (name, value) in changes { variables[name] = value }
     let script = "cd \"$1\" && shift && exec \"$@\""
-    return try PseudoTerminal(
-      "/bin/sh", ["-c", script, "sh", folder + "/work", Binary.path] + arguments,
-      environment: variables, columns: columns)
+    return AwaitedTerminal(
+      try PseudoTerminal(
+        "/bin/sh", ["-c", script, "sh", folder + "/work", Binary.path] + arguments,
+        environment: variables, columns: columns))
   }
 
   /// Connects to the machine with ``options(_:)`` and runs a command there.
@@ -189,6 +196,27 @@ extension Stage {
       }
       return problems
     }
+  }
+}
+
+/// A terminal that is waited for without holding up other tests.
+///
+/// Unchecked: one test owns it and makes one call after another.
+@safe final class AwaitedTerminal: @unchecked Sendable {
+  private let terminal: PseudoTerminal
+
+  init(_ terminal: PseudoTerminal) { self.terminal = terminal }
+
+  var screen: String { terminal.screen }
+
+  func type(_ text: String) throws { try terminal.type(text) }
+
+  func wait(for text: String) async throws {
+    _ = try await Blocking.run { [self] in try terminal.wait(for: text, within: .seconds(60)) }
+  }
+
+  func end() async throws -> ChildProcess.Ending {
+    try await Blocking.run { [self] in try terminal.end(within: .seconds(60)) }
   }
 }
 
