@@ -24,6 +24,17 @@ struct SSHNameTests {
     }
   }
 
+  @Test("hosts that cannot be found or reached are told once, in ssh's words")
+  func unreachable() async throws {
+    let server = try SSHServer()
+    for arguments in [["-p", "1", "box", "true"], ["nowhere.invalid", "true"]] {
+      let errors = try await server.compare(arguments)
+      let words = errors.ssh.dropFirst("ssh: ".count).split(separator: "\n").first ?? "?"
+      #expect(errors.own.contains(words))
+      #expect(errors.own.split(separator: "\n").count == 1)
+    }
+  }
+
   @Test("a verb is a host", arguments: ["list", "login", "request", "rdp", "ssh"])
   func noVerbs(_ word: String) async throws {
     let server = try SSHServer()
