@@ -2,13 +2,13 @@ import AzureSimulator
 import Platform
 import Testing
 
-@Suite("What ssh's own settings mean for an Azure VM")
+@Suite("What ssh's own settings mean for an Azure VM", .limited)
 struct SSHAzureTests {
   /// Names who wanted to log in, by being refused.
   private func whoLogsIn(
     administrator: String?, config: String = "", _ arguments: [String]
   ) async throws -> String {
-    let stage = try Stage.ssh { $0.machines[0].adminUsername = administrator ?? "" }
+    let stage = try await Stage.ssh { $0.machines[0].adminUsername = administrator ?? "" }
     try stage.write("home/.ssh/config", config)
     let run = try await stage.run(stage.options() + arguments + ["true"])
     #expect(run.status == 255)
@@ -38,7 +38,7 @@ struct SSHAzureTests {
 
   @Test("HostName in a file is only the address; the VM is the name that was typed")
   func hostName() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let server = try #require(stage.server)
     // Nobody listens there: the gate stands on another address of loopback.
     try stage.write("home/.ssh/config", "Host web1\n  HostName 127.0.0.1\n")
@@ -53,7 +53,7 @@ struct SSHAzureTests {
 
   @Test("UserKnownHostsFile and HostKeyAlias of the user are where and how the key is kept")
   func knownHosts() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let file = "\(stage.folder)/work/mine"
     let run = try await stage.connect("web1", ["-oUserKnownHostsFile=\(file)"])
     #expect(run.text == "hello\n")
@@ -66,7 +66,7 @@ struct SSHAzureTests {
 
   @Test("a key revoked in ~/.ssh/known_hosts is refused for a VM too")
   func revoked() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let server = try #require(stage.server)
     let key = String(decoding: try Files.read(server.folder + "/host_key.pub"), as: UTF8.self)
     try stage.write("home/.ssh/known_hosts", "@revoked * \(key)")
@@ -77,21 +77,21 @@ struct SSHAzureTests {
 
   @Test("a question about a VM's key names the VM, on the terminal")
   func question() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let server = try #require(stage.server)
     let terminal = try stage.terminal([
       "-p", String(stage.port()), "-i", server.key, "web1", "echo hello",
     ])
-    try terminal.wait(for: "The authenticity of host 'azure.")
-    try terminal.wait(for: "(yes/no/[fingerprint])? ")
+    try await terminal.wait(for: "The authenticity of host 'azure.")
+    try await terminal.wait(for: "(yes/no/[fingerprint])? ")
     try terminal.type("yes\n")
-    try terminal.wait(for: "hello\n")
-    #expect(try terminal.end() == .exited(0))
+    try await terminal.wait(for: "hello\n")
+    #expect(try await terminal.end() == .exited(0))
   }
 
   @Test("scp, rsync and git reach a VM through the whole flow")
   func clients() async throws {
-    let stage = try Stage.ssh()
+    let stage = try await Stage.ssh()
     let server = try #require(stage.server)
     try stage.write(
       "home/.ssh/config",

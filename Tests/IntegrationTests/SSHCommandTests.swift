@@ -7,7 +7,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("A remote command through the built program, beside ssh's own run")
+@Suite("A remote command through the built program, beside ssh's own run", .limited)
 struct SSHCommandTests {
   @Test("status, stdout and stderr of a command are ssh's")
   func commands() async throws {

@@ -1,7 +1,7 @@
 import Platform
 import Testing
 
-@Suite("Started under the name ssh, and asked what ssh is asked")
+@Suite("Started under the name ssh, and asked what ssh is asked", .limited)
 struct SSHNameTests {
   @Test("usage and refusals of a command line are ssh's own text, with status 255")
   func usage() async throws {

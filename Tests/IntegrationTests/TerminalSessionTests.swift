@@ -7,7 +7,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Interactive sessions on a terminal, through the built program")
+@Suite("Interactive sessions on a terminal, through the built program", .limited)
 struct TerminalSessionTests {
   /// A session whose remote shell has said that it is there.
   private func session(
