@@ -28,7 +28,8 @@ final class OutputSink {
     var status = stat()
     let format = unsafe fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
     isSocket = format == S_IFSOCK
-    isFile = format == S_IFREG
+    // Files and devices such as /dev/null take everything at once.
+    isFile = format == S_IFREG || format == S_IFCHR && isatty(descriptor) == 0
     #if canImport(Glibc)
       if format == S_IFIFO || isatty(descriptor) == 1 {
         let flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC

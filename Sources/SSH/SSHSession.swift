@@ -37,10 +37,12 @@ package final class SSHSession: @unchecked Sendable {
   let context: SessionContext
   var handle: SessionHandle
   /// The key that the rest of the session must keep.
-  private(set) var acceptedKey: HostKey?
+  private var acceptedKey: HostKey?
   /// Bytes received from the socket in all, which is how a silent peer is noticed.
   private(set) var receivedCount = 0
   private(set) var sentCount = 0
+  /// The server's first bytes, until the key exchange is done.
+  private var opening: [UInt8]? = []
   private var scratch = [UInt8](repeating: 0, count: 256 << 10)
 
   /// Above this much unsent, nothing more is given to libssh2.
@@ -61,6 +63,7 @@ package final class SSHSession: @unchecked Sendable {
     context = SessionContext()
     context.incoming.append(received)
     receivedCount = received.count
+    opening = received
     do {
       handle = try SessionHandle(context: context)
     } catch {
@@ -87,9 +90,14 @@ package final class SSHSession: @unchecked Sendable {
     log.debug1("Local version string SSH-2.0-libssh2_\(SessionHandle.libraryVersion)")
     try offer(algorithms)
     let number = socket.number
-    try drive("key exchange", deadline: deadline) { session in
-      session.handle.handshake(socket: number)
+    do {
+      try drive("key exchange", deadline: deadline) { session in
+        session.handle.handshake(socket: number)
+      }
+    } catch {
+      throw explained(error, algorithms)
     }
+    opening = nil
     log.debug1("Remote protocol version 2.0, remote software version \(handle.serverBanner)")
     for (name, method) in [
       ("kex: algorithm", SessionHandle.Method.keyExchange), ("kex: host key algorithm", .hostKey),
@@ -106,6 +114,9 @@ package final class SSHSession: @unchecked Sendable {
     acceptedKey = key
     return key
   }
+
+  /// Sets the key that the rest of the session must keep, in place of the one that was shown first.
+  func trust(_ key: HostKey) { acceptedKey = key }
 
   /// The server's own words about its software.
   package var serverBanner: String { handle.serverBanner }
@@ -198,6 +209,9 @@ package final class SSHSession: @unchecked Sendable {
       }
       if count > 0 {
         receivedCount += count
+        if let known = opening, known.count < ServerOffer.limit {
+          opening?.append(contentsOf: scratch[..<count])
+        }
         unsafe scratch.withUnsafeBytes {
           unsafe context.incoming.append(UnsafeRawBufferPointer(rebasing: $0[..<count]))
         }
@@ -283,6 +297,16 @@ package final class SSHSession: @unchecked Sendable {
       return Failure(
         .protocolFailed, what: "\(stage) with \(place) failed", why: words, cause: cause)
     }
+  }
+
+  /// A failed key exchange, with what the server would have taken.
+  private func explained(_ failure: Failure, _ wanted: AlgorithmPreferences) -> Failure {
+    guard let offer = ServerOffer(opening ?? []), let (kind, theirs) = offer.mismatch(with: wanted)
+    else { return failure }
+    return Failure(
+      .protocolFailed, what: "Unable to negotiate with \(place): no matching \(kind) found",
+      why: "their offer: \(printable(theirs.joined(separator: ","), limit: 500))",
+      next: "--client openssh knows more algorithms", cause: failure.cause)
   }
 
   private func offer(_ algorithms: AlgorithmPreferences) throws(Failure) {

@@ -1,6 +1,12 @@
 import CLibSSH2
 import Platform
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// How far a libssh2 call got.
 ///
 /// "Would block" is an answer, not an error.
@@ -173,7 +179,8 @@ struct ChannelID: Hashable {
       length == blob.count
     else { return false }
     return unsafe blob.withUnsafeBytes { known in
-      unsafe known.elementsEqual(UnsafeRawBufferPointer(start: bytes, count: length))
+      guard let base = known.baseAddress else { return length == 0 }
+      return unsafe memcmp(base, bytes, length) == 0
     }
   }
 

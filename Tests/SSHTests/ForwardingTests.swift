@@ -249,7 +249,7 @@ import Testing
     let port = try freePort()
     let echo = try EchoServer()
     let server = try SSHServer(
-      settings: [setting, "ClientAliveInterval 1", "ClientAliveCountMax 1"])
+      settings: [setting, "LogLevel DEBUG1", "ClientAliveInterval 1", "ClientAliveCountMax 60"])
     let key = try server.makeKey("ed25519")
     try server.authorize(key)
     let session = try server.login(key)
@@ -265,9 +265,12 @@ import Testing
       } catch { return error as? Failure }
     }
     try await Blocking.run {
-      while connectToLoopback(port) == nil { _ = poll(nil, 0, 5) }
-      // Long enough for a server that gets no answer to end the session.
-      _ = poll(nil, 0, 3500)
+      let deadline = ContinuousClock.now + .seconds(60)
+      while connectToLoopback(port) == nil, ContinuousClock.now < deadline { _ = poll(nil, 0, 5) }
+      while !server.log.contains("for keepalive"), ContinuousClock.now < deadline {
+        _ = poll(nil, 0, 50)
+      }
+      #expect(server.log.contains("for keepalive"))
       let received = try roundTrip(port, [1, 2, 3])
       #expect(received == [1, 2, 3])
       try runProgram("pkill", ["-KILL", "-P", String(server.process)])

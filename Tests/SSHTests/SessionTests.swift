@@ -300,6 +300,35 @@ import Testing
     #expect(try execute("echo ok", in: session).output == "ok\n")
   }
 
+  @Test(
+    "where no algorithm is shared, the failure says which and what the server offers",
+    arguments: [
+      ("Ciphers aes192-cbc", "cipher", "aes192-cbc"), ("MACs hmac-sha1", "MAC", "hmac-sha1"),
+      (
+        "KexAlgorithms diffie-hellman-group14-sha1", "key exchange method",
+        "diffie-hellman-group14-sha1"
+      ),
+    ])
+  func noSharedAlgorithm(setting: String, kind: String, offer: String) throws {
+    let server = try SSHServer(settings: [setting])
+    let session = try server.session()
+    var algorithms = AlgorithmPreferences()
+    algorithms.ciphers = ["aes128-ctr"]
+    let failure = #expect(throws: Failure.self) { try session.handshake(algorithms) }
+    #expect(failure?.what.hasSuffix("no matching \(kind) found") == true)
+    #expect(failure?.why?.contains(offer) == true)
+    _ = server
+  }
+
+  @Test("a host key that changes in the middle ends the session")
+  func changedHostKey() throws {
+    let (server, session) = try login()
+    session.trust(HostKey(blob: [1, 2, 3]))
+    let failure = #expect(throws: Failure.self) { try execute("exit 0", in: session) }
+    #expect(failure?.code == .hostKeyChanged)
+    _ = server
+  }
+
   @Test("host keys of each kind, the pinned one first", arguments: ["ed25519", "ecdsa", "rsa"])
   func hostKeys(kind: String) throws {
     let server = try SSHServer(hostKeys: ["ed25519", "ecdsa", "rsa"])
