@@ -27,6 +27,11 @@ extension Connect {
     }
     let addresses = try await outcomeOfBlocking { () throws(Failure) in
       try InternetAddress.resolve(host, port: port, family: family)
+    }.mapError { failure in
+      // Not what the resolver's failure advises for a VM.
+      var failure = failure
+      failure.next = nil
+      return failure
     }.get()
     let connection = try await world.interrupts.during {
       try await firstAnswer(host, addresses)

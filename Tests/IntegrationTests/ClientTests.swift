@@ -9,7 +9,7 @@ import Testing
 
 /// Programs that run `ssh`, with the built program in its place; each result is compared with the
 /// one through OpenSSH's own client.
-@Suite("Real clients through the built program")
+@Suite("Real clients through the built program", .limited)
 struct ClientTests {
   private static func has(_ program: String) -> Bool {
     unsafe access("/usr/bin/\(program)", X_OK) == 0

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Platform
 import Testing
 
-@Suite("Host keys through the built program, beside ssh's own words")
+@Suite("Host keys through the built program, beside ssh's own words", .limited)
 struct SSHHostKeyTests {
   private static let other =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqdTvOlKpFRXDdxVK2tjkFOpwFXxrFvLcUOQ5pGgF3Z"

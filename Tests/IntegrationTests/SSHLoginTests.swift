@@ -8,7 +8,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite("Logins through the built program")
+@Suite("Logins through the built program", .limited)
 struct SSHLoginTests {
   static let kinds = ["rsa", "ecdsa", "ed25519"]
 
@@ -207,7 +207,7 @@ struct SSHLoginTests {
 }
 
 @Suite(
-  "Passwords through the built program",
+  "Passwords through the built program", .limited,
   .enabled(
     if: SSHServer.canHavePasswords,
     "a password of the test's own needs root and leave to make a mount namespace"))

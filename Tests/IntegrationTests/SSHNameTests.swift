@@ -1,7 +1,7 @@
 import Platform
 import Testing
 
-@Suite("Started under the name ssh, and asked what ssh is asked")
+@Suite("Started under the name ssh, and asked what ssh is asked", .limited)
 struct SSHNameTests {
   @Test("usage and refusals of a command line are ssh's own text, with status 255")
   func usage() async throws {
@@ -21,6 +21,17 @@ struct SSHNameTests {
       #expect(own.output == ssh.output, "\(arguments)")
       #expect(
         own.error == ssh.error.filter { $0 != "\r" }.replacing("\r\n", with: "\n"), "\(arguments)")
+    }
+  }
+
+  @Test("hosts that cannot be found or reached are told once, in ssh's words")
+  func unreachable() async throws {
+    let server = try SSHServer()
+    for arguments in [["-p", "1", "box", "true"], ["nowhere.invalid", "true"]] {
+      let errors = try await server.compare(arguments)
+      let words = errors.ssh.dropFirst("ssh: ".count).split(separator: "\n").first ?? "?"
+      #expect(errors.own.contains(words))
+      #expect(errors.own.split(separator: "\n").count == 1)
     }
   }
 

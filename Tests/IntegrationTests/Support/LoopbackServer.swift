@@ -79,7 +79,9 @@ final class LoopbackServer: Sendable {
           "AuthorizedKeysFile \(folder)/authorized_keys", "PidFile none", "StrictModes no",
           "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication no",
           "KbdInteractiveAuthentication no", "PrintMotd no", "PrintLastLog no", "MaxStartups 100",
-          "LogLevel VERBOSE", "Subsystem sftp internal-sftp", "AcceptEnv JIT_* LANG LC_*",
+          // Without the account's own dotfiles: bash reads ~/.bashrc for each remote command.
+          "SetEnv HOME=\(folder)", "LogLevel VERBOSE", "Subsystem sftp internal-sftp",
+          "AcceptEnv JIT_* LANG LC_*",
         ]
       try Files.replace(
         folder + "/sshd_config", with: (lines.joined(separator: "\n") + "\n").utf8)

@@ -83,7 +83,7 @@ final class PseudoTerminal {
     var information = unsafe siginfo_t()
     let options = WEXITED | WNOHANG | WNOWAIT
     let result = unsafe waitid(P_PID, id_t(child), &information, options)
-    return unsafe result == 0 && information.si_signo == SIGCHLD
+    return result == 0 ? unsafe information.si_signo == SIGCHLD : false
   }
 
   /// Whether the terminal echoes and edits lines, as a shell expects to find it.
