@@ -3,7 +3,7 @@ import SSH
 /// `-Q`: what is really offered, under OpenSSH's names of the lists.
 enum AlgorithmQuery {
   static func answer(_ query: String) -> [String]? {
-    let preferences = AlgorithmPreferences()
+    let preferences = SSHLibrary.algorithms
     switch query.lowercased() {
     case "cipher", "ciphers": return preferences.ciphers
     case "cipher-auth":

@@ -1,8 +1,3 @@
-<<<<<<< HEAD
-/// The libssh2 in use.
-package enum SSHLibrary {
-  package static var version: String { SessionHandle.libraryVersion }
-=======
 /// The libssh2 that this program runs with.
 package enum SSHLibrary {
   /// Such as `1.11.1`.
@@ -21,5 +16,4 @@ package enum SSHLibrary {
     algorithms.macs.removeAll { !handle.supported(.macToServer).contains($0) }
     return algorithms
   }
->>>>>>> ssh
 }
