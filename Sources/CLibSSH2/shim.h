@@ -73,9 +73,6 @@ static inline LIBSSH2_SESSION *clibssh2_session(struct clibssh2_context *context
 #define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
 #endif
 
-// The version built against, since the version actually linked may only be as new or newer.
-static const int clibssh2_version_number = LIBSSH2_VERSION_NUM;
-
 // The callbacks, by their own types. callback_set takes void * (and is deprecated from 1.11.1);
 // callback_set2 takes a function pointer of no particular type.
 typedef ssize_t (*clibssh2_recv)(

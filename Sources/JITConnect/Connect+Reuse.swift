@@ -34,7 +34,7 @@ extension Connect {
     let connection = try? await race(probe, until: .now + Self.reusePatience, nil, moved)
     guard let connection else {
       world.debug("the window that was open does not answer")
-      own.forget(on: machine.id, port: options.port)
+      own.distrust(on: machine.id, port: options.port)
       return nil
     }
     notice.opened(

@@ -84,7 +84,11 @@ struct SessionPlan: Sendable {
 
   /// Who logs in: named, else the VM's administrator, else the local user.
   private var user: String {
-    options.user ?? machine?.adminUsername ?? world.environment.userName
+    if let named = options.user { return named }
+    if let administrator = machine?.adminUsername, SSHName.isValidUser(administrator) {
+      return administrator
+    }
+    return world.environment.userName
   }
 
   // MARK: What is offered and asked
@@ -136,7 +140,11 @@ struct SessionPlan: Sendable {
   }
 
   private var prompts: Prompts {
+    if options.batchMode { return .impossible }
     let prompt = world.prompt
+    if let askpass = Askpass.chosen(world.environment, hasTerminal: prompt.isPossible) {
+      return askpass.prompts
+    }
     return Prompts(
       line: { question throws(Failure) in try answer(prompt.line(question)) },
       secret: { question throws(Failure) in try answer(prompt.secret(question)) })

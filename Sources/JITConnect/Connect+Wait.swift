@@ -31,10 +31,10 @@ extension Connect {
         return connection
       }
     } catch {
-      if error.code == .windowRefused { own.forget(on: machine.id, port: window.port) }
+      if error.code == .windowRefused { own.distrust(on: machine.id, port: window.port) }
       throw error
     }
-    own.forget(on: machine.id, port: window.port)
+    own.distrust(on: machine.id, port: window.port)
     throw Failure(
       .windowTimeout,
       what: "port \(port) of \(machine.name) (\(address)) did not answer within "

@@ -52,10 +52,11 @@ struct HostKeyFiles {
       case .ask: .ask
       case .acceptNew: .acceptNew
       }
-    let rule = HostTrust(
+    var rule = HostTrust(
       host: options.hostName ?? options.originalHost, address: address.host,
       port: Int(address.port), alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
+    rule.showsPicture = options.visualHostKey
     return Trust(rule: rule, known: known())
   }
 

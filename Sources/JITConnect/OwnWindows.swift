@@ -16,6 +16,8 @@ package struct OwnWindows: Sendable {
     package var azureEnd: Date
     /// The port to connect to where a firewall stands before the machine.
     package var mappedPort: Int?
+    /// Whether it may be used again: false once it proved to be shut before its time.
+    package var isUsable = true
   }
 
   private let path: String?
@@ -26,15 +28,17 @@ package struct OwnWindows: Sendable {
     self.clock = clock
   }
 
-  /// Those that are still open, the longest first.
+  /// Those that are still open and may be used again, the longest first.
   package func open(on machine: ResourceID, port: Int) -> [Window] {
-    read().filter { $0.machine == machine && $0.port == port }.sorted { $0.end > $1.end }
+    read().filter { $0.machine == machine && $0.port == port && $0.isUsable }
+      .sorted { $0.end > $1.end }
   }
 
   /// Whether a window in a policy is one that this user opened.
   package func holds(_ window: JITPolicy.Window) -> Bool {
-    open(on: window.machine, port: window.port.number).contains { own in
-      Set(own.sources) == Set(window.port.sources)
+    read().contains { own in
+      own.machine == window.machine && own.port == window.port.number
+        && Set(own.sources) == Set(window.port.sources)
         && abs(own.azureEnd.timeIntervalSince(window.port.end ?? .distantPast)) < 2
     }
   }
@@ -48,9 +52,14 @@ package struct OwnWindows: Sendable {
     }
   }
 
-  /// Forgets a window that proved to be shut.
-  package func forget(on machine: ResourceID, port: Int) {
-    change { $0.removeAll { $0.machine == machine && $0.port == port } }
+  /// Keeps a window that proved to be shut from being used again; it stays known as an own one.
+  package func distrust(on machine: ResourceID, port: Int) {
+    change { windows in
+      for index in windows.indices
+      where windows[index].machine == machine && windows[index].port == port {
+        windows[index].isUsable = false
+      }
+    }
   }
 
   private func read() -> [Window] {

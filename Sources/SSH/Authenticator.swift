@@ -359,7 +359,7 @@ final class Authenticator {
       if KeyCheck.opens(privateKey, with: passphrase) { return passphrase }
       log.debug2("bad passphrase given, try again...")
     }
-    unusable.append("\(file.path): no passphrase that fits")
+    unusable.append("\(file.path): no passphrase that fits, or a cipher that libssh2 does not know")
     return nil
   }
 }

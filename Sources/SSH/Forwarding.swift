@@ -36,8 +36,6 @@ final class Forwarding {
 
   deinit { for path in boundPaths { unsafe unlink(path) } }
 
-  var hasListeners: Bool { !listeners.isEmpty || !remotes.isEmpty }
-
   /// Whether a channel is being opened: nothing else may open one meanwhile.
   var isOpening: Bool { opening != nil }
 
@@ -101,10 +99,12 @@ final class Forwarding {
   // MARK: Turns
 
   /// Moves what can be moved.
-  func service() -> Bool {
+  ///
+  /// - Parameter mayOpen: whether nobody else is opening a channel.
+  func service(mayOpen: Bool) -> Bool {
     var moved = acceptRemote()
     if acceptAgent() { moved = true }
-    if openNext() { moved = true }
+    if mayOpen, openNext() { moved = true }
     let count = connections.count
     for offset in 0..<count {
       // A new first each time, so that nobody is always last.

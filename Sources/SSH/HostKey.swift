@@ -1,3 +1,5 @@
+import Platform
+
 /// A server's public key.
 package struct HostKey: Sendable, Equatable {
   /// As it travels: the type's name, then the numbers.
@@ -22,7 +24,8 @@ package struct HostKey: Sendable, Equatable {
     case _ where type.hasPrefix("ecdsa-sha2-"): "ECDSA"
     case _ where type.hasPrefix("sk-ecdsa-"): "ECDSA-SK"
     case _ where type.hasPrefix("sk-ssh-ed25519"): "ED25519-SK"
-    default: type.isEmpty ? "unknown" : type
+    // The server chose this word.
+    default: type.isEmpty ? "unknown" : printable(type, limit: 80)
     }
   }
 

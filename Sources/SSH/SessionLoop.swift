@@ -9,6 +9,9 @@ package import Platform
 extension SSHSession {
   /// Runs a shell, a command, a subsystem or nothing until it ends; blocks for that long.
   ///
+  /// Watches SIGINT, SIGTERM, SIGHUP and SIGQUIT, unless they are ignored, and leaves them watched:
+  /// what they mean afterwards is the caller's to say. SIGPIPE is ignored from here on.
+  ///
   /// - Throws: `connection-lost` when the connection broke before a status came.
   package func run(
     _ request: SessionRequest, streams: SessionStreams = SessionStreams()
@@ -97,7 +100,7 @@ final class SessionLoop {
   private func turns() throws(Failure) -> Ending {
     while true {
       try service()
-      if isOver, let ending { return try finish(ending) }
+      if isOver, let ending { return finish(ending) }
       try sleep()
     }
   }
@@ -119,7 +122,7 @@ final class SessionLoop {
       let taken = session.context.takenCount
       moves = try moveOutput()
       if try moveInput() { moves = true }
-      if forwarding.service() { moves = true }
+      if forwarding.service(mayOpen: !isAsking) { moves = true }
       if session.context.takenCount != taken { moves = true }
       try session.checkHostKey()
       if session.context.outgoing.count >= SSHSession.flushThreshold { session.flush() }
@@ -203,7 +206,7 @@ final class SessionLoop {
   private func moveInput() throws(Failure) -> Bool {
     guard let channel else { return false }
     var moved = false
-    if needsResize, let size = streams.terminal.flatMap(TerminalSize.of) {
+    if needsResize, request.terminal != nil, let size = streams.terminal.flatMap(TerminalSize.of) {
       if case .wouldBlock = session.handle.resize(channel, to: size) {} else { needsResize = false }
     }
     while !typed.isEmpty, session.context.outgoing.count < SSHSession.outgoingLimit {
@@ -296,8 +299,17 @@ final class SessionLoop {
 
   // MARK: The end
 
-  private func finish(_ ending: Ending) throws(Failure) -> Ending {
-    deliverRest()
+  private func finish(_ ending: Ending) -> Ending {
+    switch ending {
+    case .exited, .signalled, .finished: deliverRest()
+    // Somebody wants this to end, perhaps just because nobody reads.
+    case .noStatus, .interrupted:
+      output.push(isReady: false)
+      error.push(isReady: false)
+    }
+    log.debug1(
+      "Transferred: sent \(session.sentCount), received \(session.receivedCount) bytes")
+    log.debug1("Exit status \(ending.status)")
     if let channel, !session.context.isDead {
       // The peer has closed or we leave: our own close is sent, its answer not waited for.
       _ = session.handle.close(channel)
