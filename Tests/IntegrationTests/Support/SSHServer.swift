@@ -211,7 +211,8 @@ final class KeyAgent: Sendable {
       environment: ["PATH": "/usr/bin:/bin"]
     ).start(input: null.number, output: null.number, error: null.number)
     let deadline = ContinuousClock.now + .seconds(10)
-    while Files.kind(of: socket) == nil {
+    // The socket is there before anybody listens at it: status 2 is "no connection".
+    while try run(["-l"]).ending == .exited(2) {
       guard .now < deadline else { throw Problem("ssh-agent did not come up") }
       _ = poll(nil, 0, 5)
     }
@@ -223,12 +224,16 @@ final class KeyAgent: Sendable {
   }
 
   func add(_ key: String) throws {
-    let added = try ChildProcess(
-      path: "/usr/bin/ssh-add", arguments: ["-q", key],
-      environment: ["PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": socket, "HOME": "/nonexistent"]
-    ).run()
+    let added = try run(["-q", key])
     guard added.ending == .exited(0) else {
       throw Problem("ssh-add: \(String(decoding: added.standardError, as: UTF8.self))")
     }
+  }
+
+  private func run(_ arguments: [String]) throws -> ChildProcess.Output {
+    try ChildProcess(
+      path: "/usr/bin/ssh-add", arguments: arguments,
+      environment: ["PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": socket, "HOME": "/nonexistent"]
+    ).run()
   }
 }
