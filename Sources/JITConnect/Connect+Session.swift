@@ -42,7 +42,7 @@ struct SessionPlan: Sendable {
       throw Failure(.connectionLost, what: "the connection is gone")
     }
     // Interruptions end the session in its own loop, with the terminal restored.
-    Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
+    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
     var request = try request()
     let log = sessionLog

@@ -116,7 +116,7 @@ struct SSHCommand {
     for note in options.notes where note.level == .debug { log.write(1, "debug1: \(note.text)") }
     let world = World(
       environment: environment, console: console,
-      prompt: options.batchMode ? .forbidden : Prompt(console: console),
+      prompt: options.batchMode ? .forbidden : Prompt(console: console, wake: Signals.pipe()),
       http: HTTPClient(certificates: CertificateSource(environment)), clock: .system,
       version: Program.version, writeDebug: { log.write($0, $1) })
     log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
