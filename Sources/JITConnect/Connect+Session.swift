@@ -68,8 +68,18 @@ struct SessionPlan: Sendable {
     if !isTrusted {
       // Nothing that a false server could use.
       authentication.methods.removeAll { $0 != .publicKey }
-      request.agentSocket = nil
-      request.forwarding = ForwardingPlan()
+      if request.agentSocket != nil {
+        log.note("Agent forwarding is disabled to avoid man-in-the-middle attacks.")
+        request.agentSocket = nil
+      }
+      if !request.forwarding.local.isEmpty || !request.forwarding.remote.isEmpty {
+        log.note("Port forwarding is disabled to avoid man-in-the-middle attacks.")
+        if request.forwarding.failureIsFatal {
+          throw Failure(
+            .forwardingFailed, what: "Error: forwarding disabled due to host key check failure")
+        }
+        request.forwarding = ForwardingPlan()
+      }
     }
     try session.authenticate(authentication, prompts: prompts)
     let ending = try session.run(request, streams: streams)

@@ -19,6 +19,9 @@ extension Connect {
     if options.revokedHostKeys != nil {
       try refuse("RevokedHostKeys", "put @revoked lines into a known_hosts file")
     }
+    if !options.permitRemoteOpen.isEmpty, !options.permitRemoteOpen.contains("any") {
+      try refuse("PermitRemoteOpen")
+    }
     if commandLine.controlCommand != nil { try refuse("a command to a master (-O)") }
     if options.jit.client == .openssh { try refuse("--client openssh") }
     if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
