@@ -27,7 +27,7 @@ struct SSHCommand {
       commandLine = try SSHCommandLine.parse(words.map { String(decoding: $0, as: UTF8.self) })
       commandLine.takeCommand(from: words)
     } catch {
-      return refuse(error, isQuiet: false)
+      return refuse(error)
     }
     if let status = answerWithoutHost(commandLine) { return status }
 
@@ -40,7 +40,7 @@ struct SSHCommand {
           own: environment.configDirectory.map { $0 + "/config" },
           user: environment.home.map { $0 + "/.ssh/config" }))
     } catch {
-      return refuse(error, isQuiet: commandLine.has("q"))
+      return refuse(error)
     }
     if commandLine.printsConfiguration {
       print(options.printedConfiguration().joined(separator: "\n"))
@@ -80,7 +80,7 @@ struct SSHCommand {
     return nil
   }
 
-  private func refuse(_ error: SSHConfigError, isQuiet: Bool) -> Int32 {
+  private func refuse(_ error: SSHConfigError) -> Int32 {
     for line in error.lines { writeError(printable(line)) }
     if error.kind == .usage {
       writeError(usage)
