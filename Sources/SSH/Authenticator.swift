@@ -46,9 +46,25 @@ final class Authenticator {
   }
 
   func run() throws(Failure) {
-    guard var offered = try listMethods() else { return accepted("none") }
+    var isKeyUnderWay = false
+    guard var offered = try listMethods(&isKeyUnderWay) else { return accepted("none") }
     if let banner = session.handle.userBanner { showBanner(banner) }
     log.debug1("Authentications that can continue: \(offered.joined(separator: ","))")
+    if isKeyUnderWay, !offered.contains(AuthenticationPlan.Method.publicKey.rawValue),
+      let candidate = candidates?.first
+    {
+      // Its answer is on the way and would be taken for another's. The key stays a candidate: the
+      // server may want it after another factor.
+      switch try tryKey(candidate) {
+      case .accepted: return accepted(AuthenticationPlan.Method.publicKey.rawValue)
+      case .perhapsPartial:
+        guard let next = try listMethods() else {
+          return accepted(AuthenticationPlan.Method.publicKey.rawValue)
+        }
+        offered = next
+      case .again, .exhausted, nil: break
+      }
+    }
     while true {
       guard
         let method = plan.methods.first(where: {
@@ -87,6 +103,47 @@ final class Authenticator {
 
   private func listMethods() throws(Failure) -> [String]? {
     try attempt { [user = plan.user] session in session.handle.methods(user: user) }
+  }
+
+  /// The same for the first time, with the first key's question sent right behind (RFC 4252 §5.1
+  /// lets requests follow one another): the two share a round trip.
+  private func listMethods(_ isKeyUnderWay: inout Bool) throws(Failure) -> [String]? {
+    var ask: ((SSHSession) -> Step<AttemptResult>)?
+    if plan.methods.first == .publicKey {
+      let keys = try collectKeys()
+      candidates = keys
+      ask = keys.first.flatMap(question)
+    }
+    var isUnderWay = false
+    defer { isKeyUnderWay = isUnderWay }
+    return try attempt { [user = plan.user] session in
+      let step = session.handle.methods(user: user)
+      if case .wouldBlock = step, let question = ask {
+        ask = nil
+        // Anything else than waiting is local trouble, which comes up again in the key's turn.
+        if case .wouldBlock = question(session) { isUnderWay = true }
+      }
+      return step
+    }
+  }
+
+  /// What starts a key's turn, where that needs nobody's passphrase.
+  private func question(_ candidate: KeyCandidate) -> ((SSHSession) -> Step<AttemptResult>)? {
+    if candidate.needsNewLibrary, !SessionHandle.canUseRSA { return nil }
+    let user = plan.user
+    switch candidate.holder {
+    case .caller(let identity):
+      return { $0.handle.tryKey(blob: identity.blob, user: user) }
+    case .agent(let key):
+      guard plan.agentSocket != nil else { return nil }
+      return { $0.handle.tryKey(blob: candidate.blob ?? key, user: user) }
+    case .file(let file, let certificate):
+      guard !file.isEncrypted, let privateKey = file.privateKey else { return nil }
+      return {
+        $0.handle.tryKey(
+          privateKey: privateKey, publicKey: certificate?.text, passphrase: nil, user: user)
+      }
+    }
   }
 
   /// A step against the server, with the server's patience named where it ran out.
@@ -242,7 +299,7 @@ final class Authenticator {
   }
 
   private func announce(_ candidate: KeyCandidate) {
-    tried.append(candidate.name)
+    if !tried.contains(candidate.name) { tried.append(candidate.name) }
     log.debug1("Offering public key: \(candidate.name) \(candidate.summary)")
   }
 

@@ -77,8 +77,10 @@ final class ForwardedConnection {
   func readSocket() {
     guard let socket, !socketHasEnded else { return }
     do throws(SystemError) {
-      let bytes = try readSome(socket.number, limit: 64 << 10)
-      if bytes.isEmpty { socketHasEnded = true } else { toChannel.append(bytes) }
+      let count = try valueOrSystemError {
+        unsafe toChannel.fill(64 << 10) { unsafe read(socket.number, $0.baseAddress, $0.count) }
+      }
+      if count == 0 { socketHasEnded = true }
     } catch {
       if ![EAGAIN, EWOULDBLOCK].contains(error.number) { socketHasEnded = true }
     }

@@ -51,37 +51,49 @@ final class OutputSink {
   var isIdle: Bool { pending.isEmpty || problem != nil }
   var isFull: Bool { pending.count >= Self.limit && problem == nil }
 
-  func append(_ bytes: ArraySlice<UInt8>) {
-    if problem == nil { pending.append(bytes) }
+  /// Takes bytes: what the descriptor does not take at once waits here.
+  @unsafe func take(_ bytes: UnsafeRawBufferPointer) {
+    push(isReady: false)
+    let written = unsafe pending.isEmpty ? deliver(bytes, isReady: false) : 0
+    if problem == nil {
+      unsafe pending.append(UnsafeRawBufferPointer(rebasing: bytes[written...]))
+    }
   }
 
   /// Writes what the descriptor takes now.
   ///
   /// - Parameter isReady: poll has said that it takes something; needed where a write could block.
   func push(isReady: Bool) {
-    while !pending.isEmpty, problem == nil {
+    let written = unsafe pending.withBytes { unsafe deliver($0, isReady: isReady) }
+    if problem == nil { pending.drop(written) } else { pending.removeAll() }
+  }
+
+  /// - Returns: how many of the bytes the descriptor took.
+  @unsafe private func deliver(_ bytes: UnsafeRawBufferPointer, isReady: Bool) -> Int {
+    var written = 0
+    while written < bytes.count, problem == nil {
       let mayBlock = own == nil && !isSocket && !isFile
-      if mayBlock, !isReady, !isWritable { return }
+      if mayBlock, !isReady, !isWritable { break }
       // A pipe that is ready takes this much without blocking (PIPE_BUF).
-      let limit = mayBlock ? 4096 : 1 << 20
+      let rest = unsafe bytes[written...].prefix(mayBlock ? 4096 : 1 << 20)
+      let piece = unsafe UnsafeRawBufferPointer(rebasing: rest)
       let target = pollDescriptor
-      let count = unsafe pending.withBytes(limit: limit) { bytes in
+      let count =
         unsafe isSocket
-          ? send(target, bytes.baseAddress, bytes.count, sendFlags)
-          : write(target, bytes.baseAddress, bytes.count)
-      }
+        ? send(target, piece.baseAddress, piece.count, sendFlags)
+        : write(target, piece.baseAddress, piece.count)
       if count >= 0 {
-        pending.drop(count)
-        if mayBlock { return }
+        written += count
+        if mayBlock { break }
       } else if errno == EINTR {
         continue
       } else if errno == EAGAIN || errno == EWOULDBLOCK {
-        return
+        break
       } else {
         problem = .last
-        pending.removeAll()
       }
     }
+    return written
   }
 
   private var isWritable: Bool {

@@ -43,8 +43,9 @@ package final class SSHSession: @unchecked Sendable {
   private(set) var sentCount = 0
   /// The server's first bytes, until the key exchange is done.
   private var opening: [UInt8]? = []
-  private var scratch = [UInt8](repeating: 0, count: 256 << 10)
 
+  /// What one look at the socket takes in at most.
+  private static let incomingLimit = 256 << 10
   /// Above this much unsent, nothing more is given to libssh2.
   static let outgoingLimit = 256 << 10
   /// Unsent bytes are written at this many, not only when everything has been looked after: later
@@ -203,17 +204,15 @@ package final class SSHSession: @unchecked Sendable {
   /// Takes from the socket what is there, up to a quarter of a mebibyte.
   func receive() {
     guard !context.hasEnded, !context.isDead else { return }
-    while context.incoming.count < scratch.count {
-      let count = unsafe scratch.withUnsafeMutableBytes {
-        unsafe recv(socket.number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
+    while context.incoming.count < Self.incomingLimit {
+      let number = socket.number
+      let count = unsafe context.incoming.fill(Self.incomingLimit - context.incoming.count) {
+        unsafe recv(number, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT))
       }
       if count > 0 {
         receivedCount += count
         if let known = opening, known.count < ServerOffer.limit {
-          opening?.append(contentsOf: scratch[..<count])
-        }
-        unsafe scratch.withUnsafeBytes {
-          unsafe context.incoming.append(UnsafeRawBufferPointer(rebasing: $0[..<count]))
+          unsafe context.incoming.withBytes { unsafe opening?.append(contentsOf: $0.suffix(count)) }
         }
         if count < 64 << 10 { return }
       } else if count < 0, errno == EINTR {

@@ -38,8 +38,7 @@ extension SessionLoop {
   }
 
   private func show(_ text: String) {
-    error.append(Array(text.utf8)[...])
-    error.push(isReady: false)
+    unsafe Array(text.utf8).withUnsafeBytes { unsafe error.take($0) }
   }
 
   private func suspend() {

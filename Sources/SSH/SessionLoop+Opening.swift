@@ -19,25 +19,48 @@ extension SessionLoop {
       $0.handle.openSession(window: window)
     }
     if request.agentSocket != nil { try forwardAgent(channel) }
+    // libssh2 can send one request of a kind before the last has been answered, but requests of
+    // different kinds one behind the other: the last variable, the terminal and the program.
+    var requests: [Request] = []
     for (name, value) in request.environment {
+      if !requests.isEmpty {
+        try send(requests)
+        requests = []
+      }
       log.debug1("channel 0: setting env \(printable(name)) = \"\(printable(value))\"")
-      try optional("env") { $0.handle.setEnvironment(channel, name: name, value: value) }
+      requests.append(
+        Request(name: "env") { $0.handle.setEnvironment(channel, name: name, value: value) })
     }
     if let terminal = request.terminal {
       let modes = TerminalModes.encode(
         terminal.settings, limit: 256 - terminal.name.utf8.count)
-      let granted = try optional("pty-req") {
-        $0.handle.requestTerminal(channel, term: terminal.name, modes: modes, size: terminal.size)
-      }
-      if !granted { log.note("PTY allocation request failed on channel 0") }
+      requests.append(
+        Request(name: "pty-req") {
+          $0.handle.requestTerminal(channel, term: terminal.name, modes: modes, size: terminal.size)
+        })
     }
-    switch request.program {
-    case .shell: try start(channel, "shell", nil)
-    case .command(let bytes): try start(channel, "exec", bytes)
-    case .subsystem(let name): try start(channel, "subsystem", Array(name.utf8))
-    case .none, .forward: break
+    if let (kind, argument) = program {
+      requests.append(
+        Request(name: kind) { $0.handle.start(channel, request: kind, argument: argument) })
+    }
+    let refused = try send(requests)
+    if refused.contains("pty-req") { log.note("PTY allocation request failed on channel 0") }
+    if let (kind, _) = program, refused.contains(kind) {
+      throw Failure(
+        .protocolFailed, what: "\(kind) request failed on channel 0",
+        why: "the server \(session.peer.name) refused it")
     }
     return channel
+  }
+
+  /// The request that starts the program, and what goes with it.
+  private var program: (kind: String, argument: [UInt8]?)? {
+    switch request.program {
+    case .shell: ("shell", nil)
+    case .command(let bytes): ("exec", bytes)
+    case .subsystem(let name): ("subsystem", Array(name.utf8))
+    case .none, .forward: nil
+    }
   }
 
   /// libssh2 reads from the connection only on behalf of a channel, and with `-N` there may be
@@ -70,17 +93,6 @@ extension SessionLoop {
     }
   }
 
-  private func start(_ channel: ChannelID, _ kind: String, _ argument: [UInt8]?) throws(Failure) {
-    let granted = try optional(kind) {
-      $0.handle.start(channel, request: kind, argument: argument)
-    }
-    guard granted else {
-      throw Failure(
-        .protocolFailed, what: "\(kind) request failed on channel 0",
-        why: "the server \(session.peer.name) refused it")
-    }
-  }
-
   private func forwardAgent(_ channel: ChannelID) throws(Failure) {
     guard session.handle.allowAgentForwarding() else {
       log.note(
@@ -88,21 +100,45 @@ extension SessionLoop {
       return
     }
     log.debug1("Requesting authentication agent forwarding.")
-    try optional("auth-agent-req") { $0.handle.requestAgentForwarding(channel) }
+    try send([Request(name: "auth-agent-req") { $0.handle.requestAgentForwarding(channel) }])
   }
 
-  /// A request that the server may refuse.
+  /// A request on the session's channel, which the server may refuse.
+  private struct Request {
+    var name: String
+    var step: (SSHSession) -> Step<Void>
+  }
+
+  /// Sends requests of different kinds in one go and takes their answers in the same order.
+  ///
+  /// - Returns: the names of those that the server refused.
   @discardableResult
-  private func optional(
-    _ name: String, _ step: (SSHSession) -> Step<Void>
-  ) throws(Failure) -> Bool {
-    do {
-      try session.drive(name, step)
-      return true
-    } catch {
-      guard error.cause == .libssh2(SessionHandle.requestDenied) else { throw error }
-      log.debug1("\(name) request failed on channel 0")
-      return false
+  private func send(_ requests: [Request]) throws(Failure) -> Set<String> {
+    var open = requests
+    var refused: Set<String> = []
+    var isSent = false
+    try session.drive("opening the session") { session -> Step<Void> in
+      var waiting: [Request] = []
+      for request in open {
+        // Once all are sent, none is asked before those ahead of it: an answer does not say whose
+        // it is.
+        if isSent, !waiting.isEmpty {
+          waiting.append(request)
+          continue
+        }
+        switch request.step(session) {
+        case .wouldBlock: waiting.append(request)
+        case .ready: break
+        case .failed(let error) where error.code == SessionHandle.requestDenied:
+          log.debug1("\(request.name) request failed on channel 0")
+          refused.insert(request.name)
+        case .failed(let error): return .failed(error)
+        }
+      }
+      isSent = true
+      open = waiting
+      return open.isEmpty ? .ready(()) : .wouldBlock
     }
+    return refused
   }
 }

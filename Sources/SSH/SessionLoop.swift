@@ -48,8 +48,9 @@ final class SessionLoop {
   var alive: ServerAlive?
   let forwarding: Forwarding
 
-  /// Read ahead of the channel at most this much.
-  private static let inputLimit = 64 << 10
+  /// Read ahead of the channel at most this much: two of the packets that libssh2 makes, so that
+  /// no small one is left over.
+  private static let inputLimit = 2 * 32700
 
   init(session: SSHSession, request: SessionRequest, streams: SessionStreams) {
     self.session = session
@@ -154,8 +155,7 @@ final class SessionLoop {
         switch session.handle.read(channel, stream: stream, into: &buffer) {
         case .ready(let count) where count > 0:
           moved = true
-          sink.append(buffer[..<count])
-          sink.push(isReady: false)
+          unsafe buffer.withUnsafeBytes { unsafe sink.take(.init(rebasing: $0[..<count])) }
           if stream == 0, sink.problem != nil { try outputGone() }
         case .ready, .wouldBlock: break reading
         case .failed(let error): throw session.failure("the session", error)
@@ -292,14 +292,18 @@ final class SessionLoop {
   private func readInput() {
     guard let input = streams.input else { return }
     do throws(SystemError) {
-      let bytes = try readSome(input, limit: 64 << 10)
-      if bytes.isEmpty {
-        inputHasEnded = true
-      } else if escapes != nil {
+      if escapes != nil {
+        let bytes = try readSome(input, limit: Self.inputLimit)
+        inputHasEnded = bytes.isEmpty
         for piece in escapes?.feed(bytes) ?? [] { act(piece) }
-      } else {
-        typed.append(bytes)
+        return
       }
+      let count = try valueOrSystemError {
+        unsafe typed.fill(Self.inputLimit - typed.count) {
+          unsafe read(input, $0.baseAddress, $0.count)
+        }
+      }
+      if count == 0 { inputHasEnded = true }
     } catch {
       // EAGAIN: somebody else made the descriptor non-blocking. Anything else is the end.
       if error.number != EAGAIN { inputHasEnded = true }

@@ -32,6 +32,7 @@ struct Bench: ~Copyable {
     try startUp()
     try connections()
     try transfers()
+    try memory()
     return 0
   }
 
@@ -179,12 +180,38 @@ struct Bench: ~Copyable {
     }
   }
 
+  /// What one process needs at most while much more than its buffers passes.
+  private func memory() throws {
+    let file = stage.folder.path + "/work/256MiB"
+    let whole = stage.folder.path + "/work/1GiB"
+    try writeFile(whole, size: 1 << 30, isSparse: true)
+    say("\n1 GiB on loopback:\n")
+    say(Self.row(["", "jitconnect", "cpu s/GiB", "peak MiB"], Self.narrow))
+    for (name, command, input) in [
+      ("down", "cat \(file) \(file) \(file) \(file)", nil as String?),
+      ("up", "cat >/dev/null", whole),
+      ("there and back", "cat", whole),
+    ] {
+      let own = try measure(program, ["--no-jit"], [command], stage.server.port, input)
+      say(
+        Self.row(
+          [
+            name, Self.milliseconds(own.wall), Self.fixed(own.cpu),
+            Self.fixed(Double(own.peakMemory) / 1024),
+          ], Self.narrow))
+    }
+  }
+
   /// In pieces: the peak memory of a child is never told lower than what its parent had.
-  private func writeFile(_ path: String, size: Int) throws {
+  private func writeFile(_ path: String, size: Int, isSparse: Bool = false) throws {
     let descriptor = FileDescriptor(
       owning: try valueOrSystemError {
         unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
       })
+    if isSparse {
+      _ = try valueOrSystemError { ftruncate(descriptor.number, off_t(size)) }
+      return
+    }
     let piece = [UInt8](repeating: 0x5A, count: 1 << 20)
     for _ in 0..<(size / piece.count) { try writeAll(descriptor.number, piece) }
   }
@@ -193,8 +220,25 @@ struct Bench: ~Copyable {
   private func pairs(
     _ count: Int, own: [String], other: [String], port: UInt16?, input: String? = nil
   ) throws -> ([Measurement], [Measurement]) {
-    func arguments(_ command: [String], _ first: [String]) -> [String] {
-      guard let port else { return command }
+    var results: ([Measurement], [Measurement]) = ([], [])
+    for round in 0...count {
+      for isOwn in [true, false] {
+        let measurement = try measure(
+          isOwn ? program : ssh, isOwn && port != nil ? ["--no-jit"] : [], isOwn ? own : other,
+          port, input)
+        guard round > 0 else { continue }  // the first round warms up
+        if isOwn { results.0.append(measurement) } else { results.1.append(measurement) }
+      }
+    }
+    return results
+  }
+
+  /// One run of either program, with the options that both understand.
+  private func measure(
+    _ program: String, _ first: [String], _ command: [String], _ port: UInt16?, _ input: String?
+  ) throws -> Measurement {
+    var arguments = command
+    if let port {
       let common =
         first + [
           "-F", "none", "-p", String(port), "-i", stage.server.key, "-o", "IdentitiesOnly=yes",
@@ -202,25 +246,16 @@ struct Bench: ~Copyable {
           "UserKnownHostsFile=\(stage.folder.path)/bench_known_hosts", "-o", "LogLevel=ERROR",
         ]
       let host = "\(stage.environment.userName)@127.0.0.1"
-      return command.contains("HOST")
+      arguments =
+        command.contains("HOST")
         ? common + command.map { $0 == "HOST" ? host : $0 } : common + [host] + command
     }
-    var results: ([Measurement], [Measurement]) = ([], [])
-    for round in 0...count {
-      for isOwn in [true, false] {
-        let measurement = try Measurement.run(
-          isOwn ? program : ssh,
-          arguments(isOwn ? own : other, isOwn && port != nil ? ["--no-jit"] : []),
-          environment: stage.variables, input: input)
-        guard measurement.status == 0 else {
-          throw Measurement.Failed(
-            description: "\(isOwn ? program : ssh) ended with \(measurement.status)")
-        }
-        guard round > 0 else { continue }  // the first round warms up
-        if isOwn { results.0.append(measurement) } else { results.1.append(measurement) }
-      }
+    let measurement = try Measurement.run(
+      program, arguments, environment: stage.variables, input: input)
+    guard measurement.status == 0 else {
+      throw Measurement.Failed(description: "\(program) ended with \(measurement.status)")
     }
-    return results
+    return measurement
   }
 
   // MARK: Text

@@ -12,7 +12,7 @@ struct Measurement {
   var wall: Double
   /// User and system time, in seconds.
   var cpu: Double
-  /// In KiB (bytes on Darwin).
+  /// In KiB.
   var peakMemory: Int
 
   struct Failed: Error, CustomStringConvertible {
@@ -38,10 +38,15 @@ struct Measurement {
       guard errno == EINTR else { throw SystemError.last }
     }
     let wall = ContinuousClock.now - begun
+    #if canImport(Darwin)
+      let peak = Int(usage.ru_maxrss) / 1024
+    #else
+      let peak = Int(usage.ru_maxrss)
+    #endif
     return Measurement(
       status: (status >> 8) & 0xFF,
       wall: Double(wall.components.seconds) + Double(wall.components.attoseconds) / 1e18,
-      cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime), peakMemory: Int(usage.ru_maxrss))
+      cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime), peakMemory: peak)
   }
 
   private static func seconds(_ time: timeval) -> Double {

@@ -29,6 +29,18 @@ struct PasswordTests {
     #expect(try execute("exit 5", in: session).ending == .exited(5))
   }
 
+  @Test("a key offered to a server that takes passwords only is out of the way")
+  func unwantedKey() throws {
+    let server = try server("PasswordAuthentication yes", "PubkeyAuthentication no")
+    let session = try server.session()
+    _ = try session.handshake()
+    let asked = Asked([Self.password])
+    let key = try server.makeKey("ed25519")
+    try session.authenticate(server.plan(key), prompts: asked.prompts)
+    #expect(asked.questions.count == 1)
+    #expect(try execute("exit 5", in: session).ending == .exited(5))
+  }
+
   @Test("NumberOfPasswordPrompts wrong passwords are refused as ssh words it")
   func wrongPassword() throws {
     let server = try server("PasswordAuthentication yes")
