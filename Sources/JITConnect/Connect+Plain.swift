@@ -50,8 +50,13 @@ extension Connect {
       if attempt > 0 { try? await Task.sleep(for: .seconds(1)) }
       for address in addresses {
         world.debug("Connecting to \(host) [\(address.host)] port \(address.port).")
-        let result = await outcomeOfBlocking { () throws(Failure) in
-          try PlainConnection.open(address, limit: limit)
+        let result = await outcomeOfBlocking { [options] () throws(Failure) in
+          let local = try options.bindAddress.map { text throws(Failure) in
+            try InternetAddress.resolve(
+              text, port: 0, family: address.isIPv6 ? .ipv6 : .ipv4
+            ).first
+          }
+          return try PlainConnection.open(address, from: local ?? nil, limit: limit)
         }
         switch result {
         case .success(let connection):
@@ -72,14 +77,14 @@ extension Connect {
 /// One connection attempt without overlap, for hosts whose port does not open by and by.
 enum PlainConnection {
   static func open(
-    _ address: InternetAddress, limit: Duration?
+    _ address: InternetAddress, from local: InternetAddress?, limit: Duration?
   ) throws(Failure) -> AnsweringConnection {
     func failure(_ error: SystemError) -> Failure {
       Failure(
         .hostUnreachable, what: "\(error)", cause: .system(error.number))
     }
     do throws(SystemError) {
-      let descriptor = FileDescriptor(owning: try address.startConnecting())
+      let descriptor = FileDescriptor(owning: try address.startConnecting(from: local))
       try waitUntilWritable(descriptor.number, limit: limit)
       if let error = connectionError(of: descriptor.number) { throw error }
       return AnsweringConnection(socket: descriptor, received: [], address: address)
