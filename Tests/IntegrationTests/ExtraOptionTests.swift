@@ -33,7 +33,9 @@ struct ExtraOptionTests {
     let run = try await stage.connect(
       "web1", ["-oPermitLocalCommand=yes", "-oLocalCommand=echo at %h %p"],
       command: "sleep 0.3; echo hello")
-    #expect(run.text == "at 127.0.0.1 \(stage.port())\nhello\n")
+    // Not the name that was typed: the address of the machine's gate.
+    #expect(run.text.hasPrefix("at 127."))
+    #expect(run.text.hasSuffix(" \(stage.port())\nhello\n"))
   }
 
   @Test(
