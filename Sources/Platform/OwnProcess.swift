@@ -53,7 +53,7 @@ package enum OwnProcess {
       var buffer = [CChar](repeating: 0, count: 4096)
       var size = UInt32(buffer.count)
       guard unsafe _NSGetExecutablePath(&buffer, &size) == 0 else {
-        return CommandLine.arguments[0]
+        return ""
       }
       return String(
         decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
