@@ -40,7 +40,7 @@ demo: setup
 	@Scripts/demo
 
 bench:
-	@Scripts/setup bench
+	@Scripts/setup demo
 	@Scripts/bench
 
 lint:

@@ -46,21 +46,26 @@ private final class Inbox: Sendable {
   private struct State {
     var orders: [Order] = []
     var multi: MultiHandle?
-    var isStopped = false
   }
 
   private let state = Mutex(State())
 
   func post(_ order: Order) {
-    state.withLock { state in
-      state.orders.append(order)
+    let refused = state.withLock { state -> Bool in
       if let multi = state.multi {
+        state.orders.append(order)
         multi.wakeUp()
-        return
+        return false
       }
-      guard case .start = order, let multi = MultiHandle() else { return }
+      guard case .start = order else { return false }
+      guard let multi = MultiHandle() else { return true }
+      state.orders.append(order)
       state.multi = multi
       startThread { [self] in TransferLoop(multi: multi, inbox: self).run() }
+      return false
+    }
+    if refused, case .start(_, _, _, let finish) = order {
+      finish(.failure(HTTPError(.outOfMemory, "libcurl did not start")))
     }
   }
 

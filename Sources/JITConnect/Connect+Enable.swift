@@ -36,6 +36,6 @@ extension Connect {
     Failure(
       .jitNotEnabled, what: "just-in-time access is not enabled on \(machine.name)",
       why: "no policy in its subscription holds it; nothing was changed",
-      next: "jitconnect --enable \(machine.resourceGroup)/\(machine.name)")
+      next: retype("--enable", machine))
   }
 }

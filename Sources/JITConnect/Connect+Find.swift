@@ -1,4 +1,5 @@
 import Azure
+import FoundationEssentials
 import Identity
 import Platform
 import SSHConfig
@@ -103,29 +104,51 @@ extension Connect {
       why.append("near to it: \(names.joined(separator: ", "))")
     }
     if !unread.isEmpty { why.append("could not be searched: \(unread.joined(separator: "; "))") }
+    if !unread.isEmpty, options.jit.reachesUnknownHosts {
+      // It may be there all the same: plain ssh must not be tried in its place.
+      throw Failure(
+        .azureUnavailable, what: "cannot tell whether \(target.name) is a virtual machine",
+        why: why.joined(separator: "; "), next: "try again, or --no-jit for plain ssh")
+    }
     throw Failure(
-      .vmNotFound, what: "no virtual machine is named \(target.name)",
+      .vmNotFound,
+      what: "no virtual machine is named \(target.name)",
       why: why.isEmpty ? nil : why.joined(separator: "; "),
       next: near.first.map { "jitconnect \($0.resourceGroup ?? "")/\($0.name)" }
         ?? "check the name, and that this account may read the VM: az vm list -o table")
   }
 
+  /// The command to type for the same with one option more.
+  func retype(_ option: String, _ machine: VirtualMachine) -> String {
+    let port = options.portOrigin == .commandLine ? " -p \(options.port)" : ""
+    return "jitconnect \(option)\(port) \(machine.resourceGroup)/\(machine.name)"
+  }
+
   // MARK: Running
 
   /// Goes on with a running machine; starts a stopped one where that was asked for.
+  ///
+  /// - Parameter end: when the window ends that was opened for it already.
+  /// - Returns: whether it was started.
   func ensureRunning(
-    _ machine: inout VirtualMachine, _ azure: AzureAccess, _ progress: Progress
-  ) async throws(Failure) {
-    guard let state = machine.powerState, state != .running, state != .starting else { return }
+    _ machine: inout VirtualMachine, _ azure: AzureAccess, _ progress: Progress,
+    openUntil end: Date? = nil
+  ) async throws(Failure) -> Bool {
+    guard let state = machine.powerState, state != .running, state != .starting else {
+      return false
+    }
     guard try await mayStart(machine, state) else {
+      let open = end.map { "; its window ends at \(localTimeText($0, now: world.clock.now()))" }
       throw Failure(
-        .vmNotRunning, what: "\(machine.name) is not running", why: "its state is \(state)",
-        next: "jitconnect --start \(machine.resourceGroup)/\(machine.name)")
+        .vmNotRunning, what: "\(machine.name) is not running",
+        why: "its state is \(state)\(open ?? "")",
+        next: retype("--start", machine))
     }
     let name = machine.name
     progress.show("starting \(name)")
     try await azure.directory.start(machine.id, deadline: .seconds(300)) { _ in progress.tick() }
     machine = try await azure.directory.get(machine.id, known: machine)
+    return true
   }
 
   private func mayStart(

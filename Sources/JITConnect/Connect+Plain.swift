@@ -25,16 +25,21 @@ extension Connect {
     guard let port = UInt16(exactly: options.port) else {
       throw Failure(.usage, what: "\(options.port) is no port")
     }
-    let addresses = try await outcomeOfBlocking { () throws(Failure) in
-      try InternetAddress.resolve(host, port: port, family: family)
-    }.mapError { failure in
-      // Not what the resolver's failure advises for a VM.
-      var failure = failure
-      failure.next = nil
-      return failure
-    }.get()
+    let bindAddress = options.bindAddress
     let connection = try await world.interrupts.during {
-      try await firstAnswer(host, addresses)
+      let (addresses, local) = try await outcomeOfBlocking {
+        () throws(Failure) -> ([InternetAddress], InternetAddress?) in
+        let local = try bindAddress.map { text throws(Failure) in
+          try InternetAddress.resolve(text, port: 0, family: family)[0]
+        }
+        return (try InternetAddress.resolve(host, port: port, family: family), local)
+      }.mapError { failure in
+        // Not what the resolver's failure advises for a VM.
+        var failure = failure
+        failure.next = nil
+        return failure
+      }.get()
+      return try await firstAnswer(host, addresses, from: local)
     }
     let plan = SessionPlan(self, machine: nil, isConfirmed: true)
     return try await plan.run(over: connection)?.status ?? 255
@@ -42,7 +47,7 @@ extension Connect {
 
   /// Tries each address in turn, `ConnectionAttempts` times, as ssh does.
   private func firstAnswer(
-    _ host: String, _ addresses: [InternetAddress]
+    _ host: String, _ addresses: [InternetAddress], from local: InternetAddress?
   ) async throws(Failure) -> AnsweringConnection {
     let limit = options.connectTimeout.map { Duration.seconds($0) }
     var refusal: Failure?
@@ -50,13 +55,8 @@ extension Connect {
       if attempt > 0 { try? await Task.sleep(for: .seconds(1)) }
       for address in addresses {
         world.debug("Connecting to \(host) [\(address.host)] port \(address.port).")
-        let result = await outcomeOfBlocking { [options] () throws(Failure) in
-          let local = try options.bindAddress.map { text throws(Failure) in
-            try InternetAddress.resolve(
-              text, port: 0, family: address.isIPv6 ? .ipv6 : .ipv4
-            ).first
-          }
-          return try PlainConnection.open(address, from: local ?? nil, limit: limit)
+        let result = await outcomeOfBlocking { () throws(Failure) in
+          try PlainConnection.open(address, from: local, limit: limit)
         }
         switch result {
         case .success(let connection):

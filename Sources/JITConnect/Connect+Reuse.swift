@@ -8,7 +8,9 @@ extension Connect {
   /// a wrong machine at a remembered address cannot pass for the right one.
   ///
   /// - Returns: nil where that is not so or nothing answers soon; then the flow asks Azure.
-  func reuseOpenWindow(on known: Memory.Machine) async -> AnsweringConnection? {
+  func reuseOpenWindow(
+    on known: Memory.Machine
+  ) async throws(Failure) -> AnsweringConnection? {
     let machine = known.machine
     let isDesktop = isBare && machine.operatingSystem == .windows
     let own = OwnWindows(world.environment, clock: world.clock)
@@ -24,23 +26,31 @@ extension Connect {
     else { return nil }
     // An address that is no longer ours is noticed beside it, and ends the attempt.
     let moved = Task { [self] () -> Failure? in
-      guard let source = try? await world.sources(options.jit, isConfirmed: false).first,
+      guard
+        let source = try? await world.sources(
+          options.jit, isConfirmed: false,
+          towardsPrivate: options.jit.address == .private ? address : nil
+        ).first,
         !window.sources.contains(where: { $0.contains(source) })
       else { return nil }
       return Failure(.addressUnclear, what: "the window is for another address")
     }
     defer { moved.cancel() }
     world.debug("Connecting to \(machine.name) [\(address)] port \(probe.address.port).")
-    let connection = try? await race(probe, until: .now + Self.reusePatience, nil, moved)
-    guard let connection else {
-      world.debug("the window that was open does not answer")
-      own.distrust(on: machine.id, port: options.port)
-      return nil
-    }
     notice.opened(
       port: window.port, of: machine.name,
       for: window.sources.map(\.text).joined(separator: ", "), until: window.end, now: now)
-    return connection
+    do throws(Failure) {
+      if let connection = try await race(probe, until: .now + Self.reusePatience, moved) {
+        return connection
+      }
+      world.debug("the window that was open does not answer")
+      own.distrust(window)
+    } catch {
+      if error.code == .interrupted { throw error }
+      world.debug("the window that was open does not serve: \(error)")
+    }
+    return nil
   }
 
   /// How long a window that should be open may take to answer.

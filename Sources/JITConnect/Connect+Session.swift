@@ -42,7 +42,7 @@ struct SessionPlan: Sendable {
       throw Failure(.connectionLost, what: "the connection is gone")
     }
     // Interruptions end the session in its own loop, with the terminal restored.
-    Signals.watch(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
+    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
     var request = try request()
     let log = sessionLog
@@ -68,8 +68,18 @@ struct SessionPlan: Sendable {
     if !isTrusted {
       // Nothing that a false server could use.
       authentication.methods.removeAll { $0 != .publicKey }
-      request.agentSocket = nil
-      request.forwarding = ForwardingPlan()
+      if request.agentSocket != nil {
+        log.note("Agent forwarding is disabled to avoid man-in-the-middle attacks.")
+        request.agentSocket = nil
+      }
+      if !request.forwarding.local.isEmpty || !request.forwarding.remote.isEmpty {
+        log.note("Port forwarding is disabled to avoid man-in-the-middle attacks.")
+        if request.forwarding.failureIsFatal {
+          throw Failure(
+            .forwardingFailed, what: "Error: forwarding disabled due to host key check failure")
+        }
+        request.forwarding = ForwardingPlan()
+      }
     }
     try session.authenticate(authentication, prompts: prompts)
     let localCommand = try LocalCommand(

@@ -1,4 +1,5 @@
 import Azure
+import FoundationEssentials
 import Platform
 import RDP
 import SSHConfig
@@ -20,26 +21,28 @@ extension Connect {
     let address = try address(of: machine, window.policy.machine(machine.id))
     let port = window.mappedPort ?? window.port
     let probe = try await probe(address, port: port, isDesktop ? .rdp : .ssh)
-    let limit = Duration.seconds(options.jit.wait)
+    // Behind the window's end there is nothing to wait for.
+    let left = max(window.end.timeIntervalSince(world.clock.now()), 1)
+    let limit = min(Duration.seconds(options.jit.wait), Duration.seconds(left))
     progress.show("waiting for port \(port) of \(machine.name)")
     world.debug("Connecting to \(machine.name) [\(address)] port \(port).")
     let watch = Task { [self] in await watchRequest(azure, machine, window) }
     defer { watch.cancel() }
     let own = OwnWindows(world.environment, clock: world.clock)
     do throws(Failure) {
-      if let connection = try await race(probe, until: .now + limit, progress, watch) {
+      if let connection = try await race(probe, until: .now + limit, watch) {
         return connection
       }
     } catch {
-      if error.code == .windowRefused { own.distrust(on: machine.id, port: window.port) }
+      if error.code == .windowRefused { own.distrust(window.record) }
       throw error
     }
-    own.distrust(on: machine.id, port: window.port)
+    own.distrust(window.record)
     throw Failure(
       .windowTimeout,
       what: "port \(port) of \(machine.name) (\(address)) did not answer within "
         + elapsedText(limit),
-      why: "the window for \(window.sourceText) is open until "
+      why: "the window for \(window.sourceText) ends at "
         + localTimeText(window.end, now: world.clock.now())
         + "; the VM may see another address of yours, or nothing listens on the port",
       next: "jitconnect doctor \(machine.name)")
@@ -68,7 +71,7 @@ extension Connect {
 
   /// The first of: the port answers, the deadline (nil), the request is refused (thrown).
   func race(
-    _ probe: PortProbe, until deadline: ContinuousClock.Instant, _ progress: Progress? = nil,
+    _ probe: PortProbe, until deadline: ContinuousClock.Instant,
     _ watch: Task<Failure?, Never>? = nil
   ) async throws(Failure) -> AnsweringConnection? {
     let flag = CancellationFlag()
@@ -79,16 +82,7 @@ extension Connect {
         flag.cancel()
       }
     }
-    let ticking = Task {
-      while !Task.isCancelled {
-        try? await Task.sleep(for: .seconds(1))
-        progress?.tick()
-      }
-    }
-    defer {
-      watching.cancel()
-      ticking.cancel()
-    }
+    defer { watching.cancel() }
     let result = await withTaskCancellationHandler {
       await outcomeOfBlocking { () throws(Failure) in
         try probe.wait(until: deadline, flag: flag)
@@ -108,15 +102,15 @@ extension Connect {
   private func watchRequest(
     _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window
   ) async -> Failure? {
-    guard let source = window.sources.first else { return nil }
     let begun = ContinuousClock.now
     var hasTold = false
     while !Task.isCancelled {
       guard (try? await Task.sleep(for: .seconds(3))) != nil else { return nil }
       let state: JITPolicy.Window?
       do throws(Failure) {
-        state = try await azure.policies.requestState(
-          window.policy.id, machine: machine.id, port: window.port, source: source)
+        // Only this very request counts: an older one for the same may have ended long ago.
+        state = try await azure.policies.get(window.policy.id).windows(of: machine.id)
+          .first { window.record.isSame(as: $0) }
       } catch {
         // Who may request may not always read; the port itself tells in the end.
         if error.code == .notPermitted { return nil }

@@ -13,10 +13,19 @@ extension Connect {
     var port: Int
     var sources: [SourcePrefix]
     var end: Date
+    /// By Azure's clock, as the policy tells it.
+    var azureEnd: Date
     /// The port to connect to where a firewall stands before the machine.
     var mappedPort: Int?
 
     var sourceText: String { sources.map(\.text).joined(separator: ", ") }
+
+    /// As it is kept on disk.
+    var record: OwnWindows.Window {
+      OwnWindows.Window(
+        machine: machine, policy: policy.id, port: port, sources: sources, end: end,
+        azureEnd: azureEnd, mappedPort: mappedPort)
+    }
   }
 
   /// Uses a window that is open for these sources, or asks for one.
@@ -28,7 +37,7 @@ extension Connect {
     guard let entry = policy.machine(machine.id) else {
       throw Failure(
         .jitNotEnabled, what: "the policy \(policy.name) does not hold \(machine.name)",
-        next: "jitconnect --enable \(machine.resourceGroup)/\(machine.name)")
+        next: retype("--enable", machine))
     }
     let address = try address(of: machine, entry)
     let sources: [SourcePrefix]
@@ -47,7 +56,8 @@ extension Connect {
       entry: entry, windows: policy.windows(of: machine.id),
       // What a remembered policy says of windows is old; our own record is as good as it gets.
       usable: isRemembered ? own.open(on: machine.id, port: port).map(\.plain) : nil, now: now,
-      floor: memory.shortestDuration, isOwn: { own.holds($0) })
+      floor: memory.shortestDuration(policy.id), isOwn: { own.holds($0) },
+      isShut: { own.isShut($0) })
     switch plan.step {
     case .reuse(let open):
       world.console.note(
@@ -55,7 +65,7 @@ extension Connect {
           + localTimeText(open.end, now: now))
       let window = Window(
         policy: policy, machine: machine.id, port: port, sources: plan.sources, end: open.end,
-        mappedPort: open.mappedPort)
+        azureEnd: open.azureEnd, mappedPort: open.mappedPort)
       tell(window)
       return window
     case .request(let durations):
@@ -63,24 +73,22 @@ extension Connect {
       confirmation.start()
       // What a remembered policy forbids may be allowed by now: it is read first, then other
       // durations are tried.
-      let request = try await initiate(
+      let (request, duration) = try await initiate(
         azure, memory, policy, plan, isRemembered ? Array(durations.prefix(1)) : durations,
         machine)
       let granted = request.port(port, of: machine.id)
       if let status = granted?.status, !status.mayOpen { throw refused(machine, port, status) }
-      let azureEnd = granted?.end ?? now + durations[0].timeInterval
       // The difference between Azure's clock and ours is put right.
-      let end = azureEnd + (request.serverDate.map { now.timeIntervalSince($0) } ?? 0)
+      let now = world.clock.now()
+      let skew = request.serverDate.map { now.timeIntervalSince($0) } ?? 0
+      let end = granted?.end.map { $0 + skew } ?? now + duration.timeInterval
       world.console.note(
         "requested port \(port) of \(machine.name) for \(texts(plan.sources)) until "
           + localTimeText(end, now: now))
-      own.record(
-        OwnWindows.Window(
-          machine: machine.id, policy: policy.id, port: port, sources: plan.sources, end: end,
-          azureEnd: azureEnd, mappedPort: granted?.mappedPort))
       let window = Window(
         policy: policy, machine: machine.id, port: port, sources: plan.sources, end: end,
-        mappedPort: granted?.mappedPort)
+        azureEnd: granted?.end ?? end, mappedPort: granted?.mappedPort)
+      own.record(window.record)
       tell(window)
       return window
     }
@@ -97,7 +105,7 @@ extension Connect {
   private func initiate(
     _ azure: AzureAccess, _ memory: Memory, _ policy: JITPolicy, _ plan: WindowPlan,
     _ durations: [Duration], _ machine: VirtualMachine
-  ) async throws(Failure) -> JITRequest {
+  ) async throws(Failure) -> (JITRequest, Duration) {
     var refusal: Failure?
     for (index, duration) in durations.enumerated() {
       notice.requested(port: plan.port, of: machine.name, for: texts(plan.sources))
@@ -113,8 +121,8 @@ extension Connect {
                     number: plan.port, sources: plan.sources, duration: duration)
                 ])
             ], justification: options.jit.reason))
-        if index > 0 { memory.keepShortestDuration(duration) }
-        return request
+        if index > 0 { memory.keepShortestDuration(duration, policy.id) }
+        return (request, duration)
       } catch {
         // The first refusal says what is wrong; later ones only that waiting longer did not help.
         refusal = refusal ?? error
@@ -168,11 +176,11 @@ extension Connect {
     of machine: VirtualMachine, _ entry: JITPolicy.Machine?
   ) throws(Failure) -> String {
     if let fixed = options.hostName { return fixed }
-    if let firewall = entry?.publicIPAddress { return firewall }
     let publicAddress = machine.addresses.lazy.compactMap(\.publicIPv4).first
     let privateAddress = machine.addresses.lazy.compactMap(\.privateIPv4).first
     switch options.jit.address {
     case .public:
+      if let firewall = entry?.publicIPAddress { return firewall }
       if let publicAddress { return publicAddress }
       throw Failure(
         .noPublicAddress, what: "\(machine.name) has no public address",
@@ -190,6 +198,7 @@ extension Connect {
 
 extension OwnWindows.Window {
   var plain: WindowPlan.OpenWindow {
-    WindowPlan.OpenWindow(port: port, sources: sources, end: end, mappedPort: mappedPort)
+    WindowPlan.OpenWindow(
+      port: port, sources: sources, end: end, azureEnd: azureEnd, mappedPort: mappedPort)
   }
 }

@@ -30,6 +30,14 @@ package struct Connect: Sendable {
   package func run() async throws -> Int32 {
     try refuseWhatIsNotBuiltIn()
     guard options.jit.isOn else { return try await connectPlainly() }
+    do {
+      return try await connectThroughAzure()
+    } catch let failure as Failure where failure.code == .interrupted {
+      throw notice.explaining(failure)
+    }
+  }
+
+  private func connectThroughAzure() async throws -> Int32 {
     switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
       return try await session(over: connection, with: machine).status
@@ -66,11 +74,7 @@ package struct Connect: Sendable {
   }
 
   private func findWay(usingMemory: Bool) async throws -> Way {
-    do {
-      return try await world.interrupts.during { try await way(usingMemory: usingMemory) }
-    } catch let failure as Failure where failure.code == .interrupted {
-      throw notice.explaining(failure)
-    }
+    try await world.interrupts.during { try await way(usingMemory: usingMemory) }
   }
 
   private func way(usingMemory: Bool) async throws(Failure) -> Way {
@@ -79,7 +83,7 @@ package struct Connect: Sendable {
     let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
     if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
-    if let known, let connection = await reuseOpenWindow(on: known) {
+    if let known, let connection = try await reuseOpenWindow(on: known) {
       return .shortcut(known.machine, connection)
     }
     do throws(Failure) {
@@ -107,7 +111,11 @@ package struct Connect: Sendable {
     _ azure: AzureAccess, _ memory: Memory, _ target: TargetQuery, _ known: Memory.Machine?
   ) async throws(Failure) -> Way {
     let progress = Progress(world.console)
-    defer { progress.finish() }
+    let ticking = progress.ticking()
+    defer {
+      ticking.cancel()
+      progress.finish()
+    }
 
     // 1. find the VM and its policies; beside it, where we come from
     progress.show("looking up \(target.name)")
@@ -120,7 +128,7 @@ package struct Connect: Sendable {
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
       machine = try await found.confirmation.machine()
-      try await ensureRunning(&machine, azure, progress)
+      _ = try await ensureRunning(&machine, azure, progress)
     }
     // A machine that was named by its id is known from here on.
     let isDesktop = isBare && machine.operatingSystem == .windows
@@ -142,7 +150,10 @@ package struct Connect: Sendable {
       found.confirmation)
     machine = try await found.confirmation.machine()
     memory.keep(machine, policy: window.policy, for: found.target)
-    try await ensureRunning(&machine, azure, progress)
+    if try await ensureRunning(&machine, azure, progress, openUntil: window.end) {
+      // A start takes as long as a window lasts: the window is looked at again.
+      return try await openWindow(azure, memory, target, nil)
+    }
 
     // 5. wait until the port really answers
     let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
@@ -181,7 +192,7 @@ package struct Connect: Sendable {
       }
     }
     if let known {
-      guard let policy = known.policy, !hasForeignWindow(policy, known.machine) else {
+      guard let policy = known.policy, mayActOn(policy, known.machine) else {
         return try await withPolicies(known.machine, as: target)
       }
       // The request goes out at once; the machine is confirmed beside it.
@@ -197,14 +208,16 @@ package struct Connect: Sendable {
     return try await withPolicies(machine, as: isChosen ? TargetQuery(machine.id) : target)
   }
 
-  /// Whether somebody else's window was open on the port when the policy was read, and still is:
-  /// then the policy is read again, so that it can be named before it may end.
-  private func hasForeignWindow(_ policy: JITPolicy, _ machine: VirtualMachine) -> Bool {
+  /// Whether a request may go out by a policy of an earlier run, which is not read again then.
+  ///
+  /// Not where somebody else's window was open when it was read, and still is: it is to be named
+  /// before it may end. Not where others are to be kept. And not where a firewall stands before the
+  /// machine: its address is known from the policy alone, so nobody else confirms it.
+  private func mayActOn(_ policy: JITPolicy, _ machine: VirtualMachine) -> Bool {
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
-    return policy.windows(of: machine.id).contains { window in
-      window.isLive(at: now) && !own.holds(window)
-    }
+    return !options.jit.keepOthers && policy.machine(machine.id)?.publicIPAddress == nil
+      && policy.windows(of: machine.id).allSatisfy { !$0.isLive(at: now) || own.holds($0) }
   }
 
   /// Our own public address, asked for beside the look-up; nil where a private one counts.
@@ -226,7 +239,8 @@ package struct Connect: Sendable {
   private static func mayComeFromMemory(_ failure: Failure) -> Bool {
     switch failure.code {
     case .vmNotFound, .notFound, .jitNotEnabled, .policyForbidsPort, .policyForbidsSource,
-      .policyForbidsDuration, .policyForbidsRequest, .windowRefused:
+      .policyForbidsDuration, .policyForbidsRequest, .windowRefused, .noPublicAddress,
+      .noPrivateAddress:
       true
     default: false
     }

@@ -33,7 +33,7 @@ package final class Interrupts: Sendable {
   package func during<Value: Sendable>(
     _ body: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
-    Signals.watch(SIGINT, SIGTERM, SIGHUP)
+    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP)
     let task = Task { try await body() }
     let isOver = CancellationFlag()
     defer { isOver.cancel() }
@@ -48,7 +48,7 @@ package final class Interrupts: Sendable {
         }
       }
     }
-    if signal != nil, case .failure = result {
+    if signal != nil {
       // What the interrupted step had to say is of no interest.
       throw Failure(.interrupted, what: "interrupted")
     }

@@ -29,8 +29,13 @@ package struct Memory: Sendable {
     var machines: [String: Entry] = [:]
     /// Many machines share one policy.
     var policies: [String: JITPolicy] = [:]
-    /// The shortest duration that the service has granted, in seconds.
-    var shortestDuration: Int?
+    /// The shortest duration that was granted where shorter ones were refused, by policy.
+    var shortestDurations: [String: Shortest] = [:]
+  }
+
+  private struct Shortest: Codable {
+    var seconds: Int
+    var since: Date
   }
 
   /// A thousand machines are some 2 MiB; a person connects to fewer.
@@ -84,11 +89,22 @@ package struct Memory: Sendable {
     }
   }
 
-  /// The shortest duration that the service grants, where a shorter one was refused before.
-  package var shortestDuration: Duration? { read().shortestDuration.map { .seconds($0) } }
+  /// A refusal is believed for so long; then a shorter window is tried again.
+  private static let refusalLifetime: TimeInterval = 7 * 86400
 
-  package func keepShortestDuration(_ duration: Duration) {
-    change { $0.shortestDuration = Int(duration.components.seconds) }
+  /// The shortest duration that is granted in a policy, where shorter ones were refused lately.
+  package func shortestDuration(_ policy: ResourceID) -> Duration? {
+    guard let shortest = read().shortestDurations[policy.key],
+      clock.now().timeIntervalSince(shortest.since) < Self.refusalLifetime
+    else { return nil }
+    return .seconds(shortest.seconds)
+  }
+
+  package func keepShortestDuration(_ duration: Duration, _ policy: ResourceID) {
+    change {
+      $0.shortestDurations[policy.key] = Shortest(
+        seconds: Int(duration.components.seconds), since: clock.now())
+    }
   }
 
   private func key(_ target: TargetQuery) -> String {

@@ -16,6 +16,9 @@ extension Connect {
     if options.revokedHostKeys != nil {
       try refuse("RevokedHostKeys", "put @revoked lines into a known_hosts file")
     }
+    if !options.permitRemoteOpen.isEmpty, !options.permitRemoteOpen.contains("any") {
+      try refuse("PermitRemoteOpen")
+    }
     if commandLine.controlCommand != nil {
       // ssh's words where there is no master; nobody here ever is one.
       guard let path = options.controlPath else {
@@ -23,7 +26,7 @@ extension Connect {
       }
       guard Files.kind(of: path) != nil else {
         throw Failure(
-          .fileUnreadable, what: "Control socket connect(\(path)): No such file or directory")
+          .usage, what: "Control socket connect(\(path)): No such file or directory")
       }
       try refuse("a command to a master (-O)")
     }

@@ -18,6 +18,15 @@ package struct OwnWindows: Sendable {
     package var mappedPort: Int?
     /// Whether it may be used again: false once it proved to be shut before its time.
     package var isUsable = true
+    /// False for a window of somebody else that is only known to be shut.
+    package var isOwn = true
+
+    func isSame(as window: JITPolicy.Window) -> Bool {
+      machine == window.machine && port == window.port.number
+        && Set(sources) == Set(window.port.sources)
+        // The end was told with the request's answer, to the digit.
+        && abs(azureEnd.timeIntervalSince(window.port.end ?? .distantPast)) < 2
+    }
   }
 
   private let path: String?
@@ -30,35 +39,41 @@ package struct OwnWindows: Sendable {
 
   /// Those that are still open and may be used again, the longest first.
   package func open(on machine: ResourceID, port: Int) -> [Window] {
-    read().filter { $0.machine == machine && $0.port == port && $0.isUsable }
+    read().filter { $0.machine == machine && $0.port == port && $0.isUsable && $0.isOwn }
       .sorted { $0.end > $1.end }
   }
 
   /// Whether a window in a policy is one that this user opened.
   package func holds(_ window: JITPolicy.Window) -> Bool {
-    read().contains { own in
-      own.machine == window.machine && own.port == window.port.number
-        && Set(own.sources) == Set(window.port.sources)
-        && abs(own.azureEnd.timeIntervalSince(window.port.end ?? .distantPast)) < 2
-    }
+    read().contains { $0.isOwn && $0.isSame(as: window) }
+  }
+
+  /// Whether a window in a policy proved to be shut before its time.
+  package func isShut(_ window: JITPolicy.Window) -> Bool {
+    read().contains { !$0.isUsable && $0.isSame(as: window) }
   }
 
   package func record(_ window: Window) {
     change { windows in
       windows.removeAll {
         $0.machine == window.machine && $0.port == window.port && $0.sources == window.sources
+          && $0.isOwn
       }
       windows.append(window)
     }
   }
 
-  /// Keeps a window that proved to be shut from being used again; it stays known as an own one.
-  package func distrust(on machine: ResourceID, port: Int) {
+  /// Keeps a window that proved to be shut from being used again; an own one stays known as such.
+  package func distrust(_ window: Window) {
     change { windows in
-      for index in windows.indices
-      where windows[index].machine == machine && windows[index].port == port {
-        windows[index].isUsable = false
+      let isOwn = windows.contains { $0.isOwn && $0.azureEnd == window.azureEnd }
+      windows.removeAll {
+        $0.machine == window.machine && $0.port == window.port && $0.azureEnd == window.azureEnd
       }
+      var shut = window
+      shut.isUsable = false
+      shut.isOwn = isOwn
+      windows.append(shut)
     }
   }
 

@@ -16,12 +16,17 @@ package struct WindowPlan: Sendable, Equatable {
     package var port: Int
     package var sources: [SourcePrefix]
     package var end: Date
+    /// By Azure's clock, as the policy tells it.
+    package var azureEnd: Date
     package var mappedPort: Int?
 
-    package init(port: Int, sources: [SourcePrefix], end: Date, mappedPort: Int? = nil) {
+    package init(
+      port: Int, sources: [SourcePrefix], end: Date, azureEnd: Date? = nil, mappedPort: Int? = nil
+    ) {
       self.port = port
       self.sources = sources
       self.end = end
+      self.azureEnd = azureEnd ?? end
       self.mappedPort = mappedPort
     }
   }
@@ -67,10 +72,12 @@ package struct WindowPlan: Sendable, Equatable {
   ///   - usable: windows that may be used again; nil takes those in the policy that are live.
   ///   - floor: the shortest duration that the service is known to grant.
   ///   - isOwn: whether a live window was opened by this user.
+  ///   - isShut: whether a window that should be live proved to be shut.
   /// - Throws: `policy-forbids-…` with what is allowed and what was asked, in words.
   package init(
     _ wish: Wish, entry: JITPolicy.Machine, windows: [JITPolicy.Window],
-    usable: [OpenWindow]? = nil, now: Date, floor: Duration?, isOwn: (JITPolicy.Window) -> Bool
+    usable: [OpenWindow]? = nil, now: Date, floor: Duration?,
+    isOwn: (JITPolicy.Window) -> Bool, isShut: (JITPolicy.Window) -> Bool = { _ in false }
   ) throws(Failure) {
     let rule = try Self.rule(wish, entry)
     port = wish.port
@@ -78,7 +85,7 @@ package struct WindowPlan: Sendable, Equatable {
     for source in wanted where !rule.allows(source) {
       throw Self.forbidsSource(wish, rule, source)
     }
-    let durations = try Self.durations(wish, rule, floor: floor)
+    var durations = try Self.durations(wish, rule, floor: floor)
     let live = windows.filter { $0.port.number == wish.port && $0.isLive(at: now) }
     others = live.filter { window in
       !isOwn(window)
@@ -87,18 +94,24 @@ package struct WindowPlan: Sendable, Equatable {
         }
     }
     if wish.keepsOthers, let shortest = durations.first {
-      // Never for longer than they have left: who has less is left out, and named.
-      let kept = others.filter { ($0.port.end ?? now) >= now + shortest.timeInterval }
+      // Never for longer than they have left, nothing wide that nobody spelled out here, and
+      // nothing that would make Azure refuse the whole: who is left out is named.
+      let kept = others.filter { window in
+        (window.port.end ?? now) >= now + shortest.timeInterval
+          && window.port.sources.allSatisfy { ($0.prefixLength ?? 0) >= 24 && rule.allows($0) }
+      }
       for source in kept.flatMap(\.port.sources) where !wanted.contains(source) {
         wanted.append(source)
       }
       others.removeAll { kept.contains($0) }
+      let left = kept.compactMap(\.port.end).min()
+      durations.removeAll { duration in left.map { now + duration.timeInterval > $0 } ?? false }
     }
     sources = wanted
 
     let candidates =
       usable
-      ?? live.compactMap { window in
+      ?? live.filter { !isShut($0) }.compactMap { window in
         window.port.end.map {
           OpenWindow(
             port: window.port.number, sources: window.port.sources, end: $0,
@@ -130,7 +143,8 @@ package struct WindowPlan: Sendable, Equatable {
       what: "the policy of \(wish.machineName) does not allow port \(wish.port)",
       why: allowed.isEmpty
         ? "it has no TCP port" : "it allows port \(allowed.joined(separator: ", "))",
-      next: "jitconnect edit \(wish.machineName) --add-port \(wish.port), or another port with -p")
+      next: allowed.first.map { "jitconnect -p \($0) \(wish.machineName)" }
+        ?? "add the port to the policy in the portal: Just-in-time VM access > Edit")
   }
 
   private static func forbidsSource(
@@ -141,7 +155,8 @@ package struct WindowPlan: Sendable, Equatable {
       .policyForbidsSource,
       what: "the policy of \(wish.machineName) does not allow \(source.text)",
       why: "port \(rule.number) may be opened for \(allowed.isEmpty ? "nobody" : allowed)",
-      next: "jitconnect edit \(wish.machineName) --allow-source \(source.text), or --source")
+      next: "name an address that is allowed with --source, or add \(source.text) to the policy in "
+        + "the portal: Just-in-time VM access > Edit")
   }
 
   private static func durations(

@@ -29,7 +29,7 @@ struct SSHCommand {
       commandLine = try SSHCommandLine.parse(words.map { String(decoding: $0, as: UTF8.self) })
       commandLine.takeCommand(from: words)
     } catch {
-      return refuse(error, isQuiet: false)
+      return refuse(error)
     }
     if let status = answerWithoutHost(commandLine) { return status }
     // Before the configuration is read, whose `Match exec` commands shall run once.
@@ -46,7 +46,7 @@ struct SSHCommand {
           own: environment.configDirectory.map { $0 + "/config" },
           user: environment.home.map { $0 + "/.ssh/config" }))
     } catch {
-      return refuse(error, isQuiet: commandLine.has("q"))
+      return refuse(error)
     }
     if commandLine.printsConfiguration {
       print(options.printedConfiguration().joined(separator: "\n"))
@@ -96,7 +96,7 @@ struct SSHCommand {
     return nil
   }
 
-  private func refuse(_ error: SSHConfigError, isQuiet: Bool) -> Int32 {
+  private func refuse(_ error: SSHConfigError) -> Int32 {
     for line in error.lines { writeError(printable(line)) }
     if error.kind == .usage {
       writeError(usage)
@@ -132,7 +132,7 @@ struct SSHCommand {
     for note in options.notes where note.level == .debug { log.write(1, "debug1: \(note.text)") }
     var world = World(
       environment: environment, console: console,
-      prompt: options.batchMode ? .forbidden : Prompt(console: console),
+      prompt: options.batchMode ? .forbidden : Prompt(console: console, wake: Signals.pipe()),
       http: HTTPClient(certificates: CertificateSource(environment)), clock: .system,
       version: Program.version, writeDebug: { log.write($0, $1) })
     world.background = background

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Blocking work on a thread of its own, awaited: the cooperative pool is never blocked.
 package enum Blocking {
   /// Runs `body` on a new thread and waits for it without blocking this task's thread.

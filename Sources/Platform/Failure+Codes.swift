@@ -6,7 +6,6 @@ extension Failure.Code {
   package static let configInvalid = Self("config-invalid")
   package static let settingInvalid = Self("setting-invalid")
   package static let interrupted = Self("interrupted")
-  package static let promptForbidden = Self("prompt-forbidden")
   package static let declined = Self("declined")
 
   // Sign-in
@@ -60,7 +59,6 @@ extension Failure.Code {
   package static let rdpSigningFailed = Self("rdp-signing-failed")
 
   // Files and processes
-  package static let fileUnreadable = Self("file-unreadable")
   package static let fileUnwritable = Self("file-unwritable")
   package static let programFailed = Self("program-failed")
   package static let systemFailed = Self("system-failed")

@@ -78,6 +78,8 @@ package struct RawTerminal: ~Copyable {
   package mutating func leave() {
     guard isRaw else { return }
     platform_terminal_restore()
+    // Or the exit would set it once more, under whoever has the terminal by then.
+    platform_terminal_forget()
     isRaw = false
   }
 }

@@ -9,7 +9,8 @@ private final class ThreadBody {
   init(run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-/// Starts a detached thread. Where the system refuses one (a limit), `body` runs here instead.
+/// Starts a detached thread. Where the system refuses one (a limit), a thread of the concurrency
+/// runtime serves: never the caller's own, which may hold a lock that `body` wants.
 package func startThread(_ body: @escaping @Sendable () -> Void) {
   var attributes = pthread_attr_t()
   unsafe pthread_attr_init(&attributes)
@@ -22,7 +23,10 @@ package func startThread(_ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
   #endif
   let result = unsafe pthread_create(&thread, &attributes, threadMain, box.toOpaque())
-  if result != 0 { unsafe box.takeRetainedValue().run() }
+  if result != 0 {
+    unsafe box.release()
+    Task.detached { body() }
+  }
 }
 
 #if canImport(Darwin)

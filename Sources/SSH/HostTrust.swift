@@ -61,7 +61,10 @@ package struct HostTrust: Sendable {
 
   /// Decides by what the files say and the setting; asks nobody and writes nothing.
   package func decide(_ key: HostKey, known: KnownHosts) -> Decision {
-    let verdict = known.verdict(on: key, names: names, fallback: fallbackNames)
+    let plain = [host, address].compactMap(\.self)
+    let verdict = known.verdict(
+      on: key, names: names, fallback: fallbackNames,
+      others: plain.flatMap { [$0.lowercased(), KnownHosts.name($0, port: port)] })
     switch verdict {
     case .match: return .trusted
     case .revoked(let line):

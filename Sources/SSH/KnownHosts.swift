@@ -74,10 +74,12 @@ package struct KnownHosts: Sendable {
   ///   - names: all are the same host (``name(_:port:)``, or an alias alone).
   ///   - fallback: names that may confirm the key, but whose other keys are no change: ssh looks
   ///     for the host without its port this way.
+  ///   - others: further names of the host (its name and address beside an alias), under which a
+  ///     key may be revoked.
   package func verdict(
-    on key: HostKey, names: [String], fallback: [String] = []
+    on key: HostKey, names: [String], fallback: [String] = [], others: [String] = []
   ) -> Verdict {
-    let all = names + fallback
+    let all = names + fallback + others
     if let line = lines.first(where: {
       $0.marker == .revoked && $0.key == key && $0.hosts.matches(any: all)
     }) {

@@ -58,7 +58,8 @@ enum LocalSockets {
   static func listen(host: String?, port: Int) throws(SystemError) -> [FileDescriptorBox] {
     let isEverywhere = host == "" || host == "*"
     let found = addresses(
-      of: isEverywhere ? nil : host ?? "localhost", port: port, passive: isEverywhere)
+      // No name at all is loopback by definition; "localhost" is what some resolver says it is.
+      of: isEverywhere ? nil : host, port: port, passive: isEverywhere)
     var sockets: [FileDescriptorBox] = []
     var problem = SystemError(EADDRNOTAVAIL)
     for address in found {

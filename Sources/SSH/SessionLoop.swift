@@ -57,7 +57,9 @@ final class SessionLoop {
     self.streams = streams
     output = OutputSink(streams.output)
     error = OutputSink(streams.error)
-    inputHasEnded = streams.input == nil
+    // -N leaves standard input alone: it belongs to the shell, or to the loop around us.
+    inputHasEnded = streams.input == nil || request.program == .none
+    hasSentEnd = request.program == .none
     forwarding = Forwarding(
       session: session, plan: request.forwarding, agentSocket: request.agentSocket)
     if request.terminal != nil, let escape = request.escape {
@@ -240,7 +242,11 @@ final class SessionLoop {
 
   private func sleep() throws(Failure) {
     let context = session.context
-    var polls = [pollfd(fd: session.socketNumber, events: session.pollEvents, revents: 0)]
+    // A connection that has ended is always "ready": polling it would spin.
+    let isOver = context.hasEnded && context.outgoing.isEmpty
+    var polls = [
+      pollfd(fd: isOver ? -1 : session.socketNumber, events: session.pollEvents, revents: 0)
+    ]
     polls.append(pollfd(fd: Signals.pipe() ?? -1, events: Int16(POLLIN), revents: 0))
     let reads =
       !inputHasEnded && typed.count < Self.inputLimit
@@ -254,7 +260,10 @@ final class SessionLoop {
     let forwardsStart = polls.count
     forwarding.addPolls(to: &polls)
     var timeout: Int32 = forwarding.isPaused ? 1000 : -1
-    if let alive { timeout = milliseconds(max(alive.deadline - .now, .zero)) }
+    if let alive {
+      let left = milliseconds(max(alive.deadline - .now, .zero))
+      timeout = timeout < 0 ? left : min(timeout, left)
+    }
     if context.isStalled { timeout = 0 }
     if unsafe poll(&polls, nfds_t(polls.count), timeout) > 0 {
       if polls[1].revents != 0 { handleSignals() }

@@ -92,12 +92,6 @@ package struct Console: Sendable {
     screen.printLines(text, lineEnd: lineEnd)
   }
 
-  /// Lines as they are, already printable (a ``Table``), for somebody who watches: a list that explains a question or an error.
-  package func lines(_ text: String) {
-    guard !isQuiet, errorIsTerminal else { return }
-    screen.printLines(text, lineEnd: lineEnd)
-  }
-
   /// A line in ssh's own form, without our name in front: its warnings, its questions' texts.
   package func remark(_ text: String) {
     guard !isQuiet else { return }

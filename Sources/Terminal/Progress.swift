@@ -41,27 +41,10 @@ package final class Progress: Sendable {
     }
   }
 
-  /// Shows `text` with a running time while `body` works.
-  package func during<Value: Sendable>(
-    _ text: String, redrawnEvery interval: Duration = .seconds(1),
-    _ body: @Sendable () async throws -> Value
-  ) async throws -> Value {
-    show(text)
-    defer { finish() }
-    return try await withoutActuallyEscaping(body) { body in
-      try await withThrowingTaskGroup(of: Value?.self) { group in
-        group.addTask { try await body() }
-        group.addTask {
-          // Cancelling ends the sleep with an error, and the loop without another redraw.
-          while (try? await Task.sleep(for: interval)) != nil { self.tick() }
-          return nil
-        }
-        defer { group.cancelAll() }
-        while let result = try await group.next() {
-          if let value = result { return value }
-        }
-        throw CancellationError()
-      }
+  /// Draws the time anew every second until the task is cancelled.
+  package func ticking() -> Task<Void, Never> {
+    Task {
+      while (try? await Task.sleep(for: .seconds(1))) != nil { tick() }
     }
   }
 }

@@ -140,27 +140,6 @@ import Testing
     #expect(port.isLive(at: Date(timeIntervalSince1970: 1_795_521_600)) == expected)
   }
 
-  @Test("the state of a request is that of the newest one for port and source")
-  func requestState() async throws {
-    let world = World()
-    let requests = [
-      Self.request(status: "Revoked", start: "2026-11-24T10:00:00Z"),
-      Self.request(status: "Initiated", start: "2026-11-24T11:00:00Z"),
-      Self.request(source: "198.51.100.1", status: "Initiating", start: "2026-11-24T11:30:00Z"),
-      Self.request(port: 80, status: "Failed", start: "2026-11-24T11:40:00Z"),
-    ]
-    let text = Self.policy(requests: "[\(requests.joined(separator: ","))]")
-    world.azure.expect("GET \(Self.policyID)", .json(text), .json(text))
-    let policies = JITPolicies(client: world.client)
-    let source = try #require(SourcePrefix(parsing: "203.0.113.7"))
-    let window = try await policies.requestState(
-      try id(Self.policyID), machine: try id(Self.vm), port: 22, source: source)
-    #expect(window?.port.status == .initiated)
-    let none = try await policies.requestState(
-      try id(Self.policyID), machine: try id(Self.vm), port: 443, source: source)
-    #expect(none == nil)
-  }
-
   // MARK: Asking for access
 
   private func access(

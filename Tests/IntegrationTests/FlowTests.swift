@@ -169,7 +169,8 @@ import Testing
     let run = try await stage.connect("web1", options)
     #expect(run.status == 255)
     #expect(run.code == "jit-not-enabled")
-    #expect(run.error.contains("next: jitconnect --enable rg-demo/web1"))
+    // The port is part of what would be enabled.
+    #expect(run.error.contains("next: jitconnect --enable -p \(stage.port("web1")) rg-demo/web1"))
     #expect(stage.count("PUT", "") == 0)
     #expect(stage.requests.isEmpty)
     #expect(stage.simulator.policy() == nil)

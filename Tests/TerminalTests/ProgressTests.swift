@@ -61,18 +61,4 @@ import Testing
     progress.finish()
     #expect(recorder.text.isEmpty)
   }
-
-  @Test("the line goes with the work it stands for, whether that succeeds or throws")
-  func during() async throws {
-    let recorder = Recorder()
-    let progress = Progress(recorder.console(terminal: true))
-    #expect(try await progress.during("looking", redrawnEvery: .seconds(3600)) { 7 } == 7)
-    await #expect(throws: Failure.self) {
-      try await progress.during("looking", redrawnEvery: .seconds(3600)) {
-        throw Failure(.declined, what: "no")
-      }
-    }
-    let once = "\rjitconnect: looking …\u{1B}[K\r\u{1B}[K"
-    #expect(recorder.text == once + once)
-  }
 }

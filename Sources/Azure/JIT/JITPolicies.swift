@@ -53,16 +53,6 @@ package struct JITPolicies: Sendable {
     return JITPolicy(id: id, tree: try answer.json())
   }
 
-  /// What became of a request: the newest one on that port whose sources cover `source`; nil
-  /// where the policy lists none.
-  package func requestState(
-    _ policy: ResourceID, machine: ResourceID, port: Int, source: SourcePrefix
-  ) async throws(Failure) -> JITPolicy.Window? {
-    try await get(policy).windows(of: machine).first { window in
-      window.port.number == port && window.port.sources.contains { $0.contains(source) }
-    }
-  }
-
   private func read(_ scope: String, of noun: String) async throws(Failure) -> [JITPolicy] {
     try await client.list(
       scope + "/providers/Microsoft.Security/jitNetworkAccessPolicies", .jitPolicies,

@@ -41,8 +41,6 @@ package struct SourcePrefix: Sendable, Hashable, CustomStringConvertible {
   /// `*`, `0.0.0.0/0` and their like.
   package var isAny: Bool { prefixLength == 0 }
 
-  package var isSingleAddress: Bool { prefixLength == 32 }
-
   /// Whether every address of `other` lies in this.
   package func contains(_ other: SourcePrefix) -> Bool {
     guard let first, let prefixLength, let otherFirst = other.first,
