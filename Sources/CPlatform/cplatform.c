@@ -132,6 +132,13 @@ int platform_spawn(
   pid_t *child, const char *path, char *const *arguments, char *const *environment,
   const int descriptors[3], const char *directory, int flags
 ) {
+  return platform_spawn_with(child, path, arguments, environment, descriptors, -1, directory, flags);
+}
+
+int platform_spawn_with(
+  pid_t *child, const char *path, char *const *arguments, char *const *environment,
+  const int descriptors[3], int extra, const char *directory, int flags
+) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   int result = posix_spawn_file_actions_init(&actions);
@@ -142,16 +149,18 @@ int platform_spawn(
     return result;
   }
 
-  // First out of the way of 0, 1 and 2, so that a descriptor given in another order survives.
-  int moved[3] = {-1, -1, -1};
-  for (int i = 0; i < 3 && result == 0; i++) {
-    moved[i] = fcntl(descriptors[i], F_DUPFD_CLOEXEC, 3);
+  // First out of the way of 0 to 3, so that a descriptor given in another order survives.
+  const int given[4] = {descriptors[0], descriptors[1], descriptors[2], extra};
+  const int count = extra < 0 ? 3 : 4;
+  int moved[4] = {-1, -1, -1, -1};
+  for (int i = 0; i < count && result == 0; i++) {
+    moved[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 4);
     if (moved[i] < 0) result = errno;
   }
-  for (int i = 0; i < 3 && result == 0; i++)
+  for (int i = 0; i < count && result == 0; i++)
     result = posix_spawn_file_actions_adddup2(&actions, moved[i], i);
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
-  if (result == 0) result = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  if (result == 0) result = posix_spawn_file_actions_addclosefrom_np(&actions, count);
 #endif
   if (result == 0 && directory != NULL)
     result = posix_spawn_file_actions_addchdir_np(&actions, directory);
@@ -167,6 +176,11 @@ int platform_spawn(
   sigfillset(&all);
   sigdelset(&all, SIGKILL);
   sigdelset(&all, SIGSTOP);
+  if (flags & PLATFORM_SPAWN_KEEP_IGNORED) {
+    const int kept[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+      if (platform_signal_is_ignored(kept[i])) sigdelset(&all, kept[i]);
+  }
   sigemptyset(&none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);
@@ -174,7 +188,7 @@ int platform_spawn(
   if (result == 0)
     result = posix_spawn(child, path, &actions, &attributes, arguments, environment);
 
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 4; i++)
     if (moved[i] >= 0) close(moved[i]);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);

@@ -82,6 +82,9 @@ struct SessionPlan: Sendable {
       }
     }
     try session.authenticate(authentication, prompts: prompts)
+    let localCommand = try LocalCommand(
+      options, tokens(address: connection.address), world.environment)
+    request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
     let ending = try session.run(request, streams: streams)
     session.disconnect()
     return ending
@@ -90,6 +93,16 @@ struct SessionPlan: Sendable {
   /// The host in messages: an Azure VM as it was typed, any other as ssh names it.
   private var shownHost: String {
     machine == nil ? options.hostName ?? options.originalHost : options.originalHost
+  }
+
+  /// What `%h` and its like stand for: of a VM, where it was reached and as whom.
+  private func tokens(address: InternetAddress) -> SSHTokens {
+    var tokens = options.tokens
+    guard machine != nil else { return tokens }
+    tokens.host = address.host
+    tokens.port = Int(address.port)
+    tokens.user = user
+    return tokens
   }
 
   /// Who logs in: named, else the VM's administrator, else the local user.
@@ -204,6 +217,9 @@ struct SessionPlan: Sendable {
     } else if options.stdioForward == nil, options.lacksTerminal(stdinIsTerminal: inputIsTerminal) {
       world.console.remark("Pseudo-terminal will not be allocated because stdin is not a terminal.")
     }
+    if options.forwardX11, program != .none, world.environment["DISPLAY"] != nil {
+      world.console.remark("Warning: X11 forwarding setup failed: it is not built in")
+    }
     return SessionRequest(
       program, terminal: terminal, environment: sentVariables, escape: options.escapeChar,
       aliveInterval: options.serverAliveInterval > 0
@@ -232,10 +248,37 @@ struct SessionPlan: Sendable {
     return sent
   }
 
+  private var hasInput: Bool { !options.stdinNull && !options.forkAfterAuthentication }
+
   private var streams: SessionStreams {
-    SessionStreams(
-      input: options.stdinNull ? nil : STDIN_FILENO, output: STDOUT_FILENO, error: STDERR_FILENO,
-      terminal: inputIsTerminal && !options.stdinNull ? STDIN_FILENO : nil)
+    var streams = SessionStreams(
+      input: hasInput ? STDIN_FILENO : nil, output: STDOUT_FILENO, error: STDERR_FILENO,
+      terminal: inputIsTerminal && hasInput ? STDIN_FILENO : nil)
+    if world.background != nil {
+      // The session's own, which outlive the standard ones; with -N there is nothing to write, and
+      // whoever reads our output shall see its end.
+      streams.output = isForwardOnly ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+      streams.error = isForwardOnly ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+    }
+    return streams
+  }
+
+  private var isForwardOnly: Bool {
+    options.sessionType == .none && options.stdioForward == nil
+  }
+
+  /// Forwards listen and the remote program runs.
+  private func stand(_ localCommand: LocalCommand?) throws(Failure) {
+    if let localCommand {
+      do {
+        try localCommand.run()
+      } catch {
+        world.console.remark("LocalCommand: \(error)")
+      }
+    }
+    guard let background = world.background else { return }
+    world.debug("forking to background")
+    try background.leave(keepsErrors: options.verbosity > 0)
   }
 
   private var sessionLog: SSHLog {

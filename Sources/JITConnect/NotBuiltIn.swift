@@ -11,9 +11,6 @@ extension Connect {
     }
     if options.proxyJump != nil { try refuse("ProxyJump (-J)") }
     if options.proxyCommand != nil { try refuse("ProxyCommand") }
-    if options.forkAfterAuthentication {
-      try refuse("going to the background (-f)", "start it with & at the end")
-    }
     if options.wantsTunnel { try refuse("a tunnel device (-w)") }
     if options.knownHostsCommand != nil { try refuse("KnownHostsCommand") }
     if options.revokedHostKeys != nil {
@@ -22,7 +19,17 @@ extension Connect {
     if !options.permitRemoteOpen.isEmpty, !options.permitRemoteOpen.contains("any") {
       try refuse("PermitRemoteOpen")
     }
-    if commandLine.controlCommand != nil { try refuse("a command to a master (-O)") }
+    if commandLine.controlCommand != nil {
+      // ssh's words where there is no master; nobody here ever is one.
+      guard let path = options.controlPath else {
+        throw Failure(.usage, what: "No ControlPath specified for \"-O\" command")
+      }
+      guard Files.kind(of: path) != nil else {
+        throw Failure(
+          .usage, what: "Control socket connect(\(path)): No such file or directory")
+      }
+      try refuse("a command to a master (-O)")
+    }
     if options.jit.client == .openssh { try refuse("--client openssh") }
     if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }

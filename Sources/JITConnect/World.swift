@@ -14,6 +14,8 @@ package struct World: Sendable {
   package var writeDebug: @Sendable (Int, String) -> Void
   /// The program's version.
   package var version: String
+  /// Whoever waits for the session to stand (`-f`).
+  package var background: Background?
   /// Ctrl-C while the flow waits.
   package let interrupts = Interrupts()
 

@@ -18,7 +18,11 @@ final class DebugLog: Sendable {
     isFile = file != nil
     self.file = FileDescriptor(
       owning: try valueOrSystemError {
-        guard let file else { return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) }
+        guard let file else {
+          // A session in the background must not hold on to a stream that it never writes to.
+          guard level > 0 else { return unsafe open("/dev/null", O_WRONLY | O_CLOEXEC) }
+          return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+        }
         return unsafe open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
       })
   }

@@ -24,16 +24,17 @@ package enum Program {
     Signals.ignore(SIGPIPE)
     Signals.unblock()
     forbidCoreDumps()
-    Task { await run() }
+    let background = Background.inherited()
+    Task { await run(background) }
     while true { pause() }
   }
 
-  private static func run() async {
+  private static func run(_ background: Background?) async {
     var words = argumentBytes()
     let path = words.isEmpty ? "jitconnect" : String(decoding: words.removeFirst(), as: UTF8.self)
     let environment = Environment.current()
     let name = String(path.split(separator: "/").last ?? "jitconnect")
-    exit(await run(named: name, words, environment))
+    exit(await run(named: name, words, environment, background))
   }
 
   /// argv as it is. `CommandLine.arguments` repairs what is no UTF-8, and a remote command may hold
@@ -48,7 +49,7 @@ package enum Program {
 
   /// - Parameter name: started as `ssh`, there are no verbs.
   private static func run(
-    named name: String, _ words: [[UInt8]], _ environment: Environment
+    named name: String, _ words: [[UInt8]], _ environment: Environment, _ background: Background?
   ) async -> Int32 {
     var words = words
     // Whoever says ssh wants a session, of a Windows VM too.
@@ -71,7 +72,8 @@ package enum Program {
       isSSHAlone = true
     }
     return await SSHCommand(
-      programName: name, environment: environment, isSSHAlone: isSSHAlone
+      programName: name, environment: environment, isSSHAlone: isSSHAlone,
+      background: background
     ).run(words)
   }
 

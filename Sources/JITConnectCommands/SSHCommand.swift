@@ -18,6 +18,8 @@ struct SSHCommand {
   let environment: Environment
   /// Never a desktop: the verb `ssh`, or that name.
   let isSSHAlone: Bool
+  /// Whoever waits for this session (`-f`).
+  var background: Background?
 
   /// - Parameter words: argv behind the program's name and the verb.
   /// - Returns: the remote command's status, or 255 for any failure of ours.
@@ -30,6 +32,10 @@ struct SSHCommand {
       return refuse(error)
     }
     if let status = answerWithoutHost(commandLine) { return status }
+    // Before the configuration is read, whose `Match exec` commands shall run once.
+    if commandLine.has("f"), !commandLine.printsConfiguration, background == nil {
+      return startInBackground()
+    }
 
     let world = SSHConfigWorld.system(environment)
     let options: SSHOptions
@@ -46,7 +52,17 @@ struct SSHCommand {
       print(options.printedConfiguration().joined(separator: "\n"))
       return 0
     }
+    if options.forkAfterAuthentication, background == nil { return startInBackground() }
     return await connect(options, commandLine)
+  }
+
+  private func startInBackground() -> Int32 {
+    do {
+      return try Background.start()
+    } catch {
+      Console.current(environment: environment, programName: programName).error(error)
+      return ExitStatus.ssh
+    }
   }
 
   // MARK: Answers without a connection
@@ -114,11 +130,12 @@ struct SSHCommand {
     if line.logFile != nil { console = log.console(like: console) }
     for note in options.notes where note.level == .warning { console.remark(note.text) }
     for note in options.notes where note.level == .debug { log.write(1, "debug1: \(note.text)") }
-    let world = World(
+    var world = World(
       environment: environment, console: console,
       prompt: options.batchMode ? .forbidden : Prompt(console: console, wake: Signals.pipe()),
       http: HTTPClient(certificates: CertificateSource(environment)), clock: .system,
       version: Program.version, writeDebug: { log.write($0, $1) })
+    world.background = background
     log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
     do {
       return try await Connect(world, options, line, givesDesktop: !isSSHAlone).run()

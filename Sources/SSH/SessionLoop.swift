@@ -75,6 +75,7 @@ final class SessionLoop {
     session.handle.stopOverwriting()
     try forwarding.start()
     channel = try openChannel()
+    try request.whenStanding()
     if request.terminal != nil, let descriptor = streams.terminal {
       var raw = RawTerminal(descriptor)
       try? raw.enter()

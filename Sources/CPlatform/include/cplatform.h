@@ -43,7 +43,8 @@ void platform_terminal_forget(void);
 
 /// What platform_spawn does besides starting the program.
 enum {
-  PLATFORM_SPAWN_NEW_SESSION = 1,  // setsid: no controlling terminal
+  PLATFORM_SPAWN_NEW_SESSION = 1,   // setsid: no controlling terminal
+  PLATFORM_SPAWN_KEEP_IGNORED = 2,  // SIGHUP, SIGINT, SIGQUIT, SIGTERM stay ignored, as by nohup
 };
 
 /// Starts a program with exactly the three given descriptors as 0, 1 and 2; every other
@@ -52,6 +53,12 @@ enum {
 int platform_spawn(
   pid_t *child, const char *path, char *_Nullable const *_Nonnull arguments,
   char *_Nullable const *_Nonnull environment, const int descriptors[_Nonnull 3],
+  const char *_Nullable directory, int flags);
+
+/// The same, with `extra` as descriptor 3; -1 gives none.
+int platform_spawn_with(
+  pid_t *child, const char *path, char *_Nullable const *_Nonnull arguments,
+  char *_Nullable const *_Nonnull environment, const int descriptors[_Nonnull 3], int extra,
   const char *_Nullable directory, int flags);
 
 /// The exit status in a wait status, or -1 when a signal ended the process.

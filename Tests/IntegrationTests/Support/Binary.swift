@@ -117,6 +117,15 @@ final class Running: Sendable {
     }
   }
 
+  /// Waits until the process itself has ended, whoever holds its pipes on.
+  func waitForProcess(timeout: Duration = .seconds(60)) async throws {
+    let deadline = ContinuousClock.now + timeout
+    while state.withLock({ $0.ending }) == nil {
+      guard .now < deadline else { throw Problem("still running after \(timeout): \(error)") }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
   /// Waits for the end; the program is killed when it takes longer than `timeout`.
   func finish(timeout: Duration = .seconds(60)) async throws -> Run {
     closeInput()
