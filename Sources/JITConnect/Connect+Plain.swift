@@ -16,6 +16,10 @@ extension Connect {
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")
     }
+    if let proxy = try proxy(to: host, port: options.port, nil) {
+      world.debug("Executing proxy command: \(proxy.shown)")
+      return try await runSession(over: proxy.start())
+    }
     let family: InternetAddress.Family =
       switch options.addressFamily {
       case .any: .any
@@ -36,6 +40,10 @@ extension Connect {
     let connection = try await world.interrupts.during {
       try await firstAnswer(host, addresses)
     }
+    return try await runSession(over: connection)
+  }
+
+  private func runSession(over connection: AnsweringConnection) async throws -> Int32 {
     let plan = SessionPlan(self, machine: nil, isConfirmed: true)
     return try await plan.run(over: connection)?.status ?? 255
   }

@@ -13,7 +13,7 @@ extension Connect {
     let isDesktop = isBare && machine.operatingSystem == .windows
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
-    guard !isDesktop, HostKeyFiles(world.environment, options, machine).hasPin,
+    guard !isDesktop, !isProxied, HostKeyFiles(world.environment, options, machine).hasPin,
       let window = own.open(on: machine.id, port: options.port).first(where: { window in
         let wanted = options.jit.duration.map { Double($0) } ?? 60
         return window.end.timeIntervalSince(now) >= max(wanted, 60)
@@ -31,7 +31,10 @@ extension Connect {
     }
     defer { moved.cancel() }
     world.debug("Connecting to \(machine.name) [\(address)] port \(probe.address.port).")
-    let connection = try? await race(probe, until: .now + Self.reusePatience, nil, moved)
+    let knock: Knock = { deadline, flag throws(Failure) in
+      try probe.wait(until: deadline, flag: flag)
+    }
+    let connection = try? await race(knock, until: .now + Self.reusePatience, nil, moved)
     guard let connection else {
       world.debug("the window that was open does not answer")
       own.distrust(on: machine.id, port: options.port)

@@ -19,7 +19,7 @@ extension Connect {
   ) async throws(Failure) -> AnsweringConnection {
     let address = try address(of: machine, window.policy.machine(machine.id))
     let port = window.mappedPort ?? window.port
-    let probe = try await probe(address, port: port, isDesktop ? .rdp : .ssh)
+    let knock = try await knock(address, port: port, isDesktop ? .rdp : .ssh, machine)
     let limit = Duration.seconds(options.jit.wait)
     progress.show("waiting for port \(port) of \(machine.name)")
     world.debug("Connecting to \(machine.name) [\(address)] port \(port).")
@@ -27,7 +27,7 @@ extension Connect {
     defer { watch.cancel() }
     let own = OwnWindows(world.environment, clock: world.clock)
     do throws(Failure) {
-      if let connection = try await race(probe, until: .now + limit, progress, watch) {
+      if let connection = try await race(knock, until: .now + limit, progress, watch) {
         return connection
       }
     } catch {
@@ -43,6 +43,24 @@ extension Connect {
         + localTimeText(window.end, now: world.clock.now())
         + "; the VM may see another address of yours, or nothing listens on the port",
       next: "jitconnect doctor \(machine.name)")
+  }
+
+  /// Blocks until a server answers; nil at the deadline or when told to stop.
+  typealias Knock =
+    @Sendable (ContinuousClock.Instant, CancellationFlag) throws(Failure)
+    -> AnsweringConnection?
+
+  private func knock(
+    _ address: String, port: Int, _ greeting: Greeting, _ machine: VirtualMachine
+  ) async throws(Failure) -> Knock {
+    if let proxy = try proxy(to: address, port: port, machine) {
+      world.debug("Executing proxy command: \(proxy.shown)")
+      let limit = options.connectTimeout.map { Duration.seconds($0) }
+      let probe = ProxyProbe(proxy, greeting, answerTimeout: limit)
+      return { deadline, flag throws(Failure) in try probe.wait(until: deadline, flag: flag) }
+    }
+    let probe = try await probe(address, port: port, greeting)
+    return { deadline, flag throws(Failure) in try probe.wait(until: deadline, flag: flag) }
   }
 
   func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe
@@ -68,7 +86,7 @@ extension Connect {
 
   /// The first of: the port answers, the deadline (nil), the request is refused (thrown).
   func race(
-    _ probe: PortProbe, until deadline: ContinuousClock.Instant, _ progress: Progress? = nil,
+    _ knock: @escaping Knock, until deadline: ContinuousClock.Instant, _ progress: Progress? = nil,
     _ watch: Task<Failure?, Never>? = nil
   ) async throws(Failure) -> AnsweringConnection? {
     let flag = CancellationFlag()
@@ -91,7 +109,7 @@ extension Connect {
     }
     let result = await withTaskCancellationHandler {
       await outcomeOfBlocking { () throws(Failure) in
-        try probe.wait(until: deadline, flag: flag)
+        try knock(deadline, flag)
       }
     } onCancel: {
       flag.cancel()

@@ -173,6 +173,10 @@ extension Connect {
     let privateAddress = machine.addresses.lazy.compactMap(\.privateIPv4).first
     switch options.jit.address {
     case .public:
+      // What is reached through another host needs no public address.
+      if isProxied, prefersPrivate || publicAddress == nil, let privateAddress {
+        return privateAddress
+      }
       if let publicAddress { return publicAddress }
       throw Failure(
         .noPublicAddress, what: "\(machine.name) has no public address",

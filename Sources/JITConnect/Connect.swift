@@ -116,6 +116,7 @@ package struct Connect: Sendable {
     let found = try await locate(azure, target, known)
     defer { found.confirmation.cancel() }
     var machine = found.machine
+    try requireSourceBehindProxy(machine)
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
@@ -124,6 +125,7 @@ package struct Connect: Sendable {
     }
     // A machine that was named by its id is known from here on.
     let isDesktop = isBare && machine.operatingSystem == .windows
+    if isDesktop, isProxied { throw desktopBehindProxy }
     let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
@@ -209,7 +211,7 @@ package struct Connect: Sendable {
 
   /// Our own public address, asked for beside the look-up; nil where a private one counts.
   private func publicSource() -> Task<Result<[SourcePrefix], Failure>, Never>? {
-    guard options.jit.address == .public else { return nil }
+    guard options.jit.address == .public, !lacksSource else { return nil }
     return Task { [self] in
       await outcome { () async throws(Failure) in
         try await world.sources(options.jit, isConfirmed: commandLine.has(.yes))

@@ -44,7 +44,8 @@ struct HostKeyFiles {
     return known().hasPin(for: [alias])
   }
 
-  func trust(address: InternetAddress, canAsk: Bool) -> Trust {
+  /// - Parameter address: nil where a proxy hides it.
+  func trust(address: InternetAddress?, port: Int, canAsk: Bool) -> Trust {
     let checking: HostTrust.Checking =
       switch options.strictHostKeyChecking {
       case .yes: .yes
@@ -53,8 +54,8 @@ struct HostKeyFiles {
       case .acceptNew: .acceptNew
       }
     var rule = HostTrust(
-      host: options.hostName ?? options.originalHost, address: address.host,
-      port: Int(address.port), alias: alias, checking: checking, file: writtenFile,
+      host: options.hostName ?? options.originalHost, address: address?.host,
+      port: port, alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey
     return Trust(rule: rule, known: known())

@@ -1,0 +1,67 @@
+import Platform
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A program whose standard input and output are the connection to the server.
+struct ProxyProgram: Sendable {
+  var process: ChildProcess
+  /// For `-v`.
+  var shown: String
+
+  init(_ process: ChildProcess, shown: String) {
+    self.process = process
+    self.shown = shown
+  }
+
+  /// `ProxyCommand`, run as ssh runs it: by the user's shell, which it replaces.
+  init(command: String, _ environment: Environment) {
+    var variables = environment.variables
+    // bash takes a socket on its standard input for rshd's and would read .bashrc, whose output
+    // the server would get; not so in a shell below another one.
+    if (variables["SHLVL"].flatMap { Int($0) } ?? 0) < 1 { variables["SHLVL"] = "1" }
+    self.init(
+      ChildProcess(
+        path: environment["SHELL"] ?? "/bin/sh", arguments: ["-c", "exec " + command],
+        environment: variables),
+      shown: "exec \(command)")
+  }
+
+  /// Starts the program; its standard error is ours.
+  func start() throws(Failure) -> AnsweringConnection {
+    do throws(SystemError) {
+      let (own, other) = try makeSocketPair()
+      let socket = FileDescriptor(owning: own)
+      let theirs = FileDescriptor(owning: other)
+      setNonBlocking(own, true)
+      let child = try process.start(
+        input: theirs.number, output: theirs.number, error: STDERR_FILENO)
+      return AnsweringConnection(
+        socket: socket, received: [], address: nil, proxy: RunningProxy(child))
+    } catch {
+      throw Failure(
+        .programFailed, what: "the proxy command cannot be started", why: "\(error)",
+        next: "check \(process.path)", cause: .system(error.number))
+    }
+  }
+}
+
+/// A proxy program that runs, ended once and at the latest with its owner.
+final class RunningProxy: Sendable {
+  private let process: Mutex<Int32?>
+
+  init(_ process: Int32) { self.process = Mutex(process) }
+
+  deinit { end() }
+
+  /// Hangs up, as ssh does. The program is not waited for: it may take its time.
+  func end() {
+    guard let child = process.withLock({ $0.take() }) else { return }
+    kill(child, SIGHUP)
+    startThread { _ = ChildProcess.wait(for: child) }
+  }
+}

@@ -1,0 +1,158 @@
+import AzureSimulator
+import FoundationEssentials
+import Platform
+import Testing
+
+/// `ProxyCommand` and `-J`, plain and in front of an Azure VM.
+@Suite(.limited) struct JumpTests {
+  /// A relay in every test's reach: OpenSSH's own `-W` through the server itself.
+  static func relay(_ folder: String) -> String {
+    "\(SSHServer.openSSH) -F \(folder)/config -W [%h]:%p box"
+  }
+
+  // MARK: ProxyCommand
+
+  @Test("ProxyCommand carries the session, as in ssh", arguments: Client.allCases)
+  func command(_ client: Client) async throws {
+    let server = try SSHServer()
+    let run = try await server.run(
+      ["-o", "ProxyCommand=\(Self.relay(server.folder))", "box", "cat; exit 7"], as: client,
+      input: Array("through".utf8))
+    #expect(run.status == 7, "\(run.error)")
+    #expect(run.text == "through")
+    #expect(run.error == "")
+  }
+
+  @Test("the tokens of ProxyCommand, and the shell that runs it")
+  func tokens() async throws {
+    let server = try SSHServer()
+    let command =
+      "sh -c 'echo \"$@\" >$0.$PPID; exec \(Self.relay(server.folder))' "
+      + "\(server.folder)/seen %h %n %p %r %%"
+    for client in [Client.openSSH, .jitconnect] {
+      let run = try await server.run(
+        ["-o", "ProxyCommand=\(command)", "box", "true"], as: client)
+      #expect(run.status == 0, "\(client): \(run.error)")
+    }
+    let seen = try FileManager.default.contentsOfDirectory(atPath: server.folder)
+      .filter { $0.hasPrefix("seen.") }
+    // $PPID is the client itself: the shell has replaced itself by the command.
+    #expect(seen.count == 2)
+    for name in seen {
+      #expect(try server.read(name) == "127.0.0.1 box \(server.port) \(server.user) %\n")
+    }
+  }
+
+  @Test("ProxyCommand none is no proxy, and beats a later one")
+  func none() async throws {
+    let server = try SSHServer(config: ["ProxyCommand none", "ProxyCommand /bin/false"])
+    try await server.compare(["box", "echo direct"])
+  }
+
+  @Test(
+    "a ProxyCommand that ends or cannot be run is 255", arguments: ["/bin/false", "/nowhere/x"])
+  func broken(command: String) async throws {
+    let server = try SSHServer()
+    let errors = try await server.compare(["-o", "ProxyCommand=\(command)", "box", "true"])
+    #expect(errors.own.contains("UNKNOWN port 65535"), "\(errors.own)")
+  }
+
+  @Test("the proxy is hung up when the session has ended")
+  func hangUp() async throws {
+    let server = try SSHServer()
+    // It would stay: its child has another end of the connection.
+    let command =
+      "sh -c 'exec 3<&0; \(Self.relay(server.folder)) <&3 & "
+      + "trap \"echo hup >\(server.folder)/hup; exit\" HUP; while :; do wait; sleep 0.01; done'"
+    let run = try await server.run(["-o", "ProxyCommand=\(command)", "box", "echo in"])
+    #expect(run.text == "in\n", "\(run.error)")
+    let deadline = ContinuousClock.now + .seconds(20)
+    while Files.kind(of: server.folder + "/hup") == nil, .now < deadline {
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    #expect(try server.read("hup") == "hup\n")
+  }
+
+  // MARK: ProxyCommand to an Azure VM
+
+  /// A folder with a configuration that relays through the stage's own server.
+  private func relay(_ stage: Stage) throws -> String {
+    let server = try #require(stage.server)
+    try stage.write(
+      "config/config",
+      """
+      Host box
+        HostName 127.0.0.1
+        Port \(server.port)
+        IdentityFile \(server.key)
+        StrictHostKeyChecking no
+        UserKnownHostsFile /dev/null
+        LogLevel ERROR
+
+      """)
+    return Self.relay(stage.folder + "/config")
+  }
+
+  @Test("behind ProxyCommand the source must be named; nothing is requested without it")
+  func sourceNeeded() async throws {
+    let stage = try await Stage.ssh()
+    let run = try await stage.connect("web1", ["-o", "ProxyCommand=\(try relay(stage))"])
+    #expect(run.status == 255)
+    #expect(run.code == "address-unclear", "\(run.error)")
+    #expect(run.error.contains("--source"))
+    #expect(stage.requests.isEmpty)
+  }
+
+  @Test("the window opens for the named source, and the wait goes through the proxy")
+  func throughProxy() async throws {
+    let stage = try await Stage.ssh { $0.behaviour.openingDelay = .seconds(2) }
+    let log = stage.folder + "/attempts"
+    let run = try await stage.connect(
+      "web1",
+      [
+        "--source", "203.0.113.7", "-o",
+        "ProxyCommand=sh -c 'echo %h %p >>\(log); exec \(try relay(stage)) 2>/dev/null'",
+      ])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.text == "hello\n")
+    #expect(source(stage) == "203.0.113.7")
+    // The first attempts found the port closed; each was given the VM's own address.
+    let attempts = (stage.read("attempts") ?? "").split(separator: "\n")
+    #expect(attempts.count > 1)
+    #expect(Set(attempts).count == 1)
+    #expect(attempts.first?.hasPrefix("127.") == true)
+    // The key is the VM's, whatever carries the connection.
+    #expect(stage.read("state/jitconnect/known_hosts")?.hasPrefix("azure.") == true)
+  }
+
+  @Test("a host that is no VM is reached through its ProxyCommand with --unknown-host ssh")
+  func unknownHost() async throws {
+    let stage = try await Stage.ssh()
+    let server = try #require(stage.server)
+    let run = try await stage.run([
+      "--unknown-host", "ssh", "-i", server.key, "-p", String(server.port), "-o",
+      "HostName=127.0.0.1", "-o", "StrictHostKeyChecking=accept-new", "-o",
+      "ProxyCommand=\(try relay(stage))", "elsewhere", "echo plain",
+    ])
+    #expect(run.text == "plain\n", "\(run.error)")
+    #expect(stage.requests.isEmpty)
+  }
+
+  @Test("a Windows VM's desktop behind a proxy is refused before anything is opened")
+  func desktop() async throws {
+    let stage = try await Stage.greeting { $0.machines[0].system = .windows }
+    let run = try await stage.run([
+      "--source", "203.0.113.7", "-p", String(stage.port()), "-o", "ProxyCommand=/bin/false",
+      "web1",
+    ])
+    #expect(run.status == 255)
+    #expect(run.code == "not-built-in", "\(run.error)")
+    #expect(stage.requests.isEmpty)
+  }
+
+  private func source(_ stage: Stage, _ index: Int = 0) -> JSON? {
+    guard stage.requests.indices.contains(index) else { return nil }
+    return stage.requests[index]["virtualMachines"]?.elements?.first?["ports"]?.elements?.first?[
+      "allowedSourceAddressPrefix"]
+  }
+}
