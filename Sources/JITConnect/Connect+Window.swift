@@ -22,8 +22,8 @@ extension Connect {
   /// Uses a window that is open for these sources, or asks for one.
   func requestWindow(
     _ azure: AzureAccess, _ memory: Memory, _ machine: VirtualMachine, _ policy: JITPolicy,
-    port: Int, isRemembered: Bool,
-    _ publicSource: Task<Result<[SourcePrefix], Failure>, Never>?, _ confirmation: Confirmation
+    port: Int, isRemembered: Bool, _ confirmation: Confirmation,
+    from sourcesTowards: (String) async throws(Failure) -> [SourcePrefix]
   ) async throws(Failure) -> Window {
     guard let entry = policy.machine(machine.id) else {
       throw Failure(
@@ -31,13 +31,7 @@ extension Connect {
         next: "jitconnect --enable \(machine.resourceGroup)/\(machine.name)")
     }
     let address = try address(of: machine, entry)
-    let sources: [SourcePrefix]
-    if let publicSource {
-      sources = try await publicSource.value.get()
-    } else {
-      sources = try await world.sources(
-        options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address)
-    }
+    let sources = try await sourcesTowards(address)
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
     let plan = try WindowPlan(

@@ -12,18 +12,27 @@ package struct Connect: Sendable {
   package let world: World
   package let options: SSHOptions
   package let commandLine: SSHCommandLine
+  let words: [[UInt8]]
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
 
-  /// - Parameter givesDesktop: whether a bare Windows VM is answered with its desktop.
+  /// - Parameters:
+  ///   - givesDesktop: whether a bare Windows VM is answered with its desktop.
+  ///   - words: argv behind the program's name and the verb, for OpenSSH's client.
   package init(
     _ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine,
-    givesDesktop: Bool = true
+    givesDesktop: Bool = true, words: [[UInt8]] = []
   ) {
     isBare = givesDesktop && commandLine.isBare
     self.world = world
+    var options = options
+    if let port = commandLine.stdioPort {
+      options.port = port
+      options.portOrigin = .commandLine
+    }
     self.options = options
     self.commandLine = commandLine
+    self.words = words
   }
 
   /// - Returns: the exit status: the remote command's own.
@@ -116,7 +125,7 @@ package struct Connect: Sendable {
     let found = try await locate(azure, target, known)
     defer { found.confirmation.cancel() }
     var machine = found.machine
-    try requireSourceBehindProxy(machine)
+    let jumpHost = try await jumpHost(before: machine, azure)
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
@@ -140,8 +149,14 @@ package struct Connect: Sendable {
     // 4. a minimal window: one port, our address, the shortest time
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
-      azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered, source,
-      found.confirmation)
+      azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered,
+      found.confirmation
+    ) { [machine] address throws(Failure) in
+      if let jumpHost { return [try self.source(of: jumpHost, towards: address, of: machine)] }
+      if let source { return try await source.value.get() }
+      return try await world.sources(
+        options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address)
+    }
     machine = try await found.confirmation.machine()
     memory.keep(machine, policy: window.policy, for: found.target)
     try await ensureRunning(&machine, azure, progress)

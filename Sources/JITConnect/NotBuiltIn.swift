@@ -9,7 +9,6 @@ extension Connect {
     {
       throw Failure(.notBuiltIn, what: "\(what) is not built in yet", next: next)
     }
-    if options.proxyJump != nil { try refuse("ProxyJump (-J)") }
     if options.forkAfterAuthentication {
       try refuse("going to the background (-f)", "start it with & at the end")
     }

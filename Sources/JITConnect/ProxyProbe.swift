@@ -36,7 +36,7 @@ struct ProxyProbe: Sendable {
       let end = answerTimeout.map { min(.now + $0, deadline) } ?? deadline
       if let connection = try attempt(until: end, flag) { return connection }
       while !flag.isCancelled, .now < min(next, deadline) {
-        _ = unsafe poll(nil, 0, min(next - .now, .milliseconds(50)).pollMilliseconds)
+        _ = poll(nil, 0, min(next - .now, .milliseconds(50)).pollMilliseconds)
       }
     }
     return nil

@@ -3,6 +3,12 @@ import FoundationEssentials
 import Platform
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// `ProxyCommand` and `-J`, plain and in front of an Azure VM.
 @Suite(.limited) struct JumpTests {
   /// A relay in every test's reach: OpenSSH's own `-W` through the server itself.
@@ -148,6 +154,132 @@ import Testing
     #expect(run.status == 255)
     #expect(run.code == "not-built-in", "\(run.error)")
     #expect(stage.requests.isEmpty)
+  }
+
+  // MARK: ProxyJump
+
+  /// A second server, known to the configuration of the first as `hop` and `hop2`.
+  private func hop(_ server: SSHServer) throws -> SSHServer {
+    let hop = try SSHServer()
+    let mine = try server.read("config")
+    let theirs = try hop.read("config").replacing("Host box", with: "Host hop hop2")
+    try server.write(mine + theirs, "config")
+    return hop
+  }
+
+  @Test("-J goes through each hop in order", arguments: Client.allCases, ["hop", "hop,hop2"])
+  func jump(_ client: Client, hops: String) async throws {
+    let server = try SSHServer()
+    let hop = try hop(server)
+    let run = try await server.run(
+      ["-J", hops, "box", "cat; exit 3"], as: client, input: Array("through".utf8))
+    #expect(run.status == 3, "\(run.error)")
+    #expect(run.text == "through")
+    #expect(run.error == "")
+    #expect(
+      hop.server.log.ranges(of: "Accepted publickey").count
+        == hops.split(separator: ",").count)
+  }
+
+  @Test("user and port of a hop, ProxyJump in a file, and ProxyJump none")
+  func jumpForms() async throws {
+    let server = try SSHServer()
+    let hop = try hop(server)
+    let full = "\(hop.user)@hop:\(hop.port)"
+    for arguments in [
+      ["-J", full, "box"], ["-J", "ssh://\(full)", "box"], ["-o", "ProxyJump=\(full)", "box"],
+    ] {
+      let before = hop.server.log.ranges(of: "Accepted publickey").count
+      let run = try await server.run(arguments + ["echo in"])
+      #expect(run.text == "in\n", "\(arguments): \(run.error)")
+      #expect(hop.server.log.ranges(of: "Accepted publickey").count == before + 1)
+    }
+    let run = try await server.run(["-o", "ProxyJump=none", "-o", "ProxyJump=hop", "box", "echo"])
+    #expect(run.status == 0)
+    #expect(hop.server.log.ranges(of: "Accepted publickey").count == 3)
+  }
+
+  @Test("a hop whose key is another one stops the way before anybody logs in")
+  func hopKey() async throws {
+    let server = try SSHServer()
+    let hop = try hop(server)
+    let other = String(
+      decoding: try Files.read(server.server.folder + "/host_key.pub"), as: UTF8.self)
+    try hop.write("\(hop.knownName) \(other)", "known_hosts")
+    let run = try await server.run(["-J", "hop", "box", "echo in"])
+    #expect(run.status == 255)
+    #expect(run.text == "")
+    #expect(run.code == "host-key-changed", "\(run.error)")
+    #expect(!hop.server.log.contains("Accepted"))
+  }
+
+  @Test("a jump host's name is never an option or a command")
+  func hostileHop() async throws {
+    let server = try SSHServer()
+    for name in ["-oProxyCommand=touch${IFS}pwned", "$(touch${IFS}pwned)", "a;touch${IFS}pwned"] {
+      try server.write("Host box\n  ProxyJump \(name)\n", "config")
+      let run = try await server.run(["box", "true"])
+      #expect(run.status == 255, "\(name)")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: server.folder + "/work").isEmpty)
+  }
+
+  // MARK: ProxyJump to an Azure VM
+
+  /// `web1` without a public address, and `jump`, whose private address the gate sees.
+  private func jumpStage() async throws -> Stage {
+    let stage = try await Stage.ssh { configuration in
+      let backend = configuration.machines[0].gates[0].backend
+      configuration.machines[0].publicAddress = .none
+      configuration.machines[0].privateAddress = "127.0.0.1"
+      var jump = Stage.web("jump", backend: backend)
+      jump.privateAddress = "10.0.0.5"
+      configuration.machines.append(jump)
+      configuration.policies.append(SimulatedPolicy("second", machine: "jump", ports: .init(0)))
+      // What comes from the jump host, and what comes from us.
+      configuration.behaviour.addressBehindGate = "10.0.0.5"
+      configuration.behaviour.addresses["127.0.0.8"] = "203.0.113.7"
+    }
+    let key = try #require(stage.server).key
+    try stage.write(
+      "home/.ssh/config",
+      """
+      Host jump
+        BindAddress 127.0.0.8
+      Host *
+        IdentityFile \(key)
+        StrictHostKeyChecking accept-new
+        LogLevel ERROR
+
+      """)
+    return stage
+  }
+
+  @Test("each VM on the way gets its window: ours, then the jump host's private address")
+  func jumpThroughAzure() async throws {
+    let stage = try await jumpStage()
+    let run = try await stage.connect("web1", ["-J", "jump:\(stage.port("jump"))"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.text == "hello\n")
+    #expect(stage.requests.count == 2)
+    #expect(source(stage, 0) == "10.0.0.5")
+    #expect(source(stage, 1) == "203.0.113.7")
+  }
+
+  @Test("behind a jump host that Azure does not know the source must be named")
+  func unknownJump() async throws {
+    let stage = try await jumpStage()
+    let server = try #require(stage.server)
+    let jump = ["-J", "127.0.0.1:\(server.port)"]
+    let refused = try await stage.connect("web1", jump)
+    #expect(refused.status == 255)
+    #expect(refused.code == "address-unclear", "\(refused.error)")
+    #expect(refused.error.contains("--source"))
+    #expect(stage.requests.isEmpty)
+    let run = try await stage.connect("web1", jump + ["--source", "10.0.0.5"])
+    #expect(run.text == "hello\n", "\(run.error)")
+    #expect(source(stage) == "10.0.0.5")
+    #expect(stage.requests.count == 1)
   }
 
   private func source(_ stage: Stage, _ index: Int = 0) -> JSON? {
