@@ -13,7 +13,9 @@ extension Connect {
     let isDesktop = isBare && machine.operatingSystem == .windows
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
-    guard !isDesktop, !isProxied, HostKeyFiles(world.environment, options, machine).hasPin,
+    // OpenSSH knows nothing of a connection that may turn out to be to another machine.
+    guard !isDesktop, !isProxied, !commandLine.has(.stdio), options.jit.client == .libssh2,
+      HostKeyFiles(world.environment, options, machine).hasPin,
       let window = own.open(on: machine.id, port: options.port).first(where: { window in
         let wanted = options.jit.duration.map { Double($0) } ?? 60
         return window.end.timeIntervalSince(now) >= max(wanted, 60)

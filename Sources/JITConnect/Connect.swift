@@ -41,6 +41,7 @@ package struct Connect: Sendable {
     guard options.jit.isOn else { return try await connectPlainly() }
     switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
+      if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
       return try await session(over: connection, with: machine).status
     case .shortcut(let machine, let connection):
       let plan = SessionPlan(self, machine: machine, isConfirmed: false)

@@ -24,7 +24,6 @@ extension Connect {
     if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
     if options.jit.rdpClient != nil { try refuse("--open") }
     if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }
-    if commandLine.has(.stdio) { try refuse("--stdio") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
     if commandLine.has(.json) { try refuse("--json") }
   }

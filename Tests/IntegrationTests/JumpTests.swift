@@ -282,6 +282,36 @@ import Testing
     #expect(stage.requests.count == 1)
   }
 
+  // MARK: OpenSSH
+
+  @Test("--stdio is a ProxyCommand for OpenSSH")
+  func stdio() async throws {
+    let stage = try await Stage.ssh { $0.behaviour.openingDelay = .milliseconds(300) }
+    let server = try #require(stage.server)
+    let payload = [UInt8](repeating: 0x5A, count: 3 << 20) + Array("end".utf8)
+    let running = try Running(
+      [
+        "-F", "none", "-i", server.key, "-p", String(stage.port()), "-o", "BatchMode=yes", "-o",
+        "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+        "-o", "ProxyCommand=\(Binary.path) --stdio %h %p", "web1", "cat; exit 9",
+      ], of: SSHServer.openSSH, environment: stage.environment, directory: stage.folder + "/work")
+    try await Blocking.run { try running.send(payload) }
+    let run = try await running.finish()
+    #expect(run.status == 9, "\(run.error)")
+    #expect(run.output == payload)
+    #expect(run.error == "")
+    #expect(stage.requests.count == 1)
+  }
+
+  @Test("--stdio that fails writes nothing to standard output")
+  func stdioFails() async throws {
+    let stage = try await Stage.ssh()
+    let run = try await stage.run(["--stdio", "nobody", "22"])
+    #expect(run.status == 255)
+    #expect(run.code == "vm-not-found")
+    #expect(run.output.isEmpty)
+  }
+
   private func source(_ stage: Stage, _ index: Int = 0) -> JSON? {
     guard stage.requests.indices.contains(index) else { return nil }
     return stage.requests[index]["virtualMachines"]?.elements?.first?["ports"]?.elements?.first?[
