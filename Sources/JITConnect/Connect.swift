@@ -42,6 +42,7 @@ package struct Connect: Sendable {
     switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
       if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
+      if options.jit.client == .openssh { throw try becomeOpenSSH(machine, connection) }
       return try await session(over: connection, with: machine).status
     case .shortcut(let machine, let connection):
       let plan = SessionPlan(self, machine: machine, isConfirmed: false)

@@ -24,7 +24,7 @@ struct HostKeyFiles {
   }
 
   /// `azure.<vmId>`, unless the user named an alias; nil for a host that is no Azure VM.
-  private var alias: String? {
+  var alias: String? {
     if let named = options.hostKeyAlias { return named }
     guard let machine else { return nil }
     return "azure." + (machine.vmID ?? machine.id.key)
@@ -33,7 +33,7 @@ struct HostKeyFiles {
   /// Whether the user, and not a default, says where keys are kept.
   private var isUsersFile: Bool { options.userKnownHostsFilesOrigin != nil }
 
-  private var writtenFile: String? {
+  var writtenFile: String? {
     if machine == nil || isUsersFile { return options.userKnownHostsFiles.first }
     return ownFile
   }

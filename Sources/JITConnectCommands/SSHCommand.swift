@@ -46,7 +46,7 @@ struct SSHCommand {
       print(options.printedConfiguration().joined(separator: "\n"))
       return 0
     }
-    return await connect(options, commandLine)
+    return await connect(options, commandLine, words)
   }
 
   // MARK: Answers without a connection
@@ -100,7 +100,9 @@ struct SSHCommand {
 
   // MARK: The connection
 
-  private func connect(_ options: SSHOptions, _ line: SSHCommandLine) async -> Int32 {
+  private func connect(
+    _ options: SSHOptions, _ line: SSHCommandLine, _ words: [[UInt8]]
+  ) async -> Int32 {
     let log: DebugLog
     do {
       log = try DebugLog(file: line.logFile, level: options.verbosity)
@@ -121,7 +123,7 @@ struct SSHCommand {
       version: Program.version, writeDebug: { log.write($0, $1) })
     log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
     do {
-      return try await Connect(world, options, line, givesDesktop: !isSSHAlone).run()
+      return try await Connect(world, options, line, givesDesktop: !isSSHAlone, words: words).run()
     } catch let failure as Failure {
       console.error(failure)
       // A Ctrl-C at a question is a key, not a signal.
