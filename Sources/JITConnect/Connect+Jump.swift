@@ -19,13 +19,24 @@ extension Connect {
     if commandLine.verbosity > 0 {
       arguments.append("-" + String(repeating: "v", count: commandLine.verbosity))
     }
+    // Our child's words go where ours go, and it asks nobody where we may not.
+    if let file = commandLine.logFile { arguments += ["-E", file] }
+    if commandLine.has("q") { arguments.append("-q") }
+    if options.batchMode { arguments += ["-o", "BatchMode=yes"] }
     arguments += ownSettings
     let target = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
     arguments += ["-W", "\(target):\(port)", "--", last.host]
+    var variables = world.environment.variables
+    for keyword in Self.targetSettings { variables[keyword.row.variable] = nil }
     let process = ChildProcess(
-      path: try ownProgram(), arguments: arguments, environment: world.environment.variables)
+      path: try ownProgram(), arguments: arguments, environment: variables)
     return ProxyProgram(process, shown: arguments.joined(separator: " "))
   }
+
+  /// What the environment says of the machine that is meant, and not of those on the way.
+  private static let targetSettings: [JitKeyword] = [
+    .vm, .resourceGroup, .subscription, .source, .address, .client,
+  ]
 
   /// What of our own settings on the command line counts for every hop. The source is not among
   /// them: it is the address that the last machine sees.

@@ -266,6 +266,28 @@ import Testing
     #expect(source(stage, 1) == "203.0.113.7")
   }
 
+  @Test("variables that name the target do not name the hops")
+  func jumpVariables() async throws {
+    let stage = try await jumpStage()
+    let run = try await stage.connect(
+      "anything", ["-J", "jump:\(stage.port("jump"))"],
+      environment: ["JITCONNECT_VM": "web1", "JITCONNECT_RESOURCE_GROUP": "rg-demo"])
+    #expect(run.text == "hello\n", "\(run.error)")
+    #expect(stage.requests.count == 2)
+  }
+
+  @Test("the words of every hop go where -E says")
+  func jumpLog() async throws {
+    let server = try SSHServer()
+    let hop = try hop(server)
+    let log = server.folder + "/log"
+    let run = try await server.run(["-v", "-E", log, "-J", "hop,hop2", "box", "echo in"])
+    #expect(run.text == "in\n")
+    #expect(run.error == "")
+    #expect(try server.read("log").ranges(of: "Server host key:").count == 3)
+    #expect(hop.server.log.ranges(of: "Accepted publickey").count == 2)
+  }
+
   @Test("behind a jump host that Azure does not know the source must be named")
   func unknownJump() async throws {
     let stage = try await jumpStage()
