@@ -28,6 +28,7 @@ extension Connect {
     arguments += ["-W", "\(target):\(port)", "--", last.host]
     var variables = world.environment.variables
     for keyword in Self.targetSettings { variables[keyword.row.variable] = nil }
+    variables[HopStatus.variable] = "1"
     let process = ChildProcess(
       path: try ownProgram(), arguments: arguments, environment: variables)
     return ProxyProgram(process, shown: arguments.joined(separator: " "))

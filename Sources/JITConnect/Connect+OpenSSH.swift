@@ -70,7 +70,8 @@ extension Connect {
     Signals.restoreDefault(SIGINT, SIGTERM, SIGHUP, SIGPIPE)
     // What this thread blocks would stay blocked.
     Signals.unblock()
-    let all = [Array("ssh".utf8)] + words
+    // With its path: ssh starts itself for -J by this name, and we may stand before it on PATH.
+    let all = [Array(program.utf8)] + words
     let argv = unsafe all.map { word in
       unsafe (word + [0]).withUnsafeBytes { bytes in
         unsafe bytes.baseAddress.flatMap { unsafe strdup($0.assumingMemoryBound(to: CChar.self)) }

@@ -52,6 +52,7 @@ struct ProxyProbe: Sendable {
       var ready = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
       guard unsafe poll(&ready, 1, 50) > 0 else { continue }
       guard let bytes = try? readSome(socket.number, limit: 16 << 10), !bytes.isEmpty else {
+        if let ending = connection.proxy?.ending() { try refuse(ending) }
         return nil
       }
       received += bytes
@@ -67,5 +68,20 @@ struct ProxyProbe: Sendable {
       }
     }
     return nil
+  }
+
+  /// Ends the wait where another attempt would only fail again.
+  private func refuse(_ ending: ChildProcess.Ending) throws(Failure) {
+    switch ending {
+    case .exited(HopStatus.isNoWay):
+      throw Failure(
+        .connectionLost, what: "the way through the jump host does not stand",
+        next: "connect to the jump host alone first")
+    // The shell's word for what it cannot run or find.
+    case .exited(126), .exited(127):
+      throw Failure(
+        .programFailed, what: "the proxy command cannot be run", next: "check: \(program.shown)")
+    default: break
+    }
   }
 }

@@ -21,6 +21,7 @@ struct ProxyProgram: Sendable {
   /// `ProxyCommand`, run as ssh runs it: by the user's shell, which it replaces.
   init(command: String, _ environment: Environment) {
     var variables = environment.variables
+    variables[HopStatus.variable] = nil
     // bash takes a socket on its standard input for rshd's and would read .bashrc, whose output
     // the server would get; not so in a shell below another one.
     if (variables["SHLVL"].flatMap { Int($0) } ?? 0) < 1 { variables["SHLVL"] = "1" }
@@ -57,6 +58,23 @@ final class RunningProxy: Sendable {
   init(_ process: Int32) { self.process = Mutex(process) }
 
   deinit { end() }
+
+  /// How the program has ended, if it does so within a moment.
+  func ending() -> ChildProcess.Ending? {
+    process.withLock { process in
+      guard let child = process else { return nil }
+      for _ in 0..<100 {
+        var status: Int32 = 0
+        if unsafe waitpid(child, &status, WNOHANG) == child {
+          process = nil
+          let isExit = status & 0x7F == 0
+          return isExit ? .exited(status >> 8 & 0xFF) : .signalled(status & 0x7F)
+        }
+        _ = poll(nil, 0, 10)
+      }
+      return nil
+    }
+  }
 
   /// Hangs up, as ssh does. The program is not waited for: it may take its time.
   func end() {

@@ -128,6 +128,7 @@ struct SSHCommand {
       console.error(failure)
       // A Ctrl-C at a question is a key, not a signal.
       if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
+      if let status = HopStatus.status(of: failure.code, environment) { return status }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))
