@@ -31,7 +31,7 @@ extension Connect {
   ) async throws -> Int32 {
     // The probe has done its work; the client makes a connection of its own.
     _ = connection.takeSocket()
-    let address = connection.address
+    guard let address = connection.address else { throw desktopBehindProxy }
     let shown = machine.addresses.first { $0.publicIPv4 == address.host }?.fqdn ?? address.host
     let file = try RDPFile(
       RDPOptions(
@@ -56,6 +56,14 @@ extension Connect {
     world.console.note("\(shown) answers; wrote \(name)")
     world.console.note("open it with: \(openCommand(name))")
     return 0
+  }
+
+  /// A desktop's client makes a connection of its own, which no proxy of ours carries.
+  var desktopBehindProxy: Failure {
+    Failure(
+      .notBuiltIn,
+      what: "the desktop of a VM behind a jump host or ProxyCommand is not built in yet",
+      next: "forward its port: jitconnect -N -L 3389:ADDRESS:3389 JUMPHOST")
   }
 
   /// Only a regular file of this user that holds nothing but settings of ours is replaced.

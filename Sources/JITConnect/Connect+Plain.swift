@@ -12,9 +12,14 @@ import Terminal
 extension Connect {
   /// Reaches the host as plain ssh would: no call to Azure, ssh's own known_hosts files.
   func connectPlainly() async throws -> Int32 {
+    if options.jit.client == .openssh, !commandLine.has(.stdio) { throw try becomeOpenSSH() }
     let host = options.hostName ?? options.originalHost
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")
+    }
+    if let proxy = try proxy(to: host, port: options.port, nil) {
+      world.debug("Executing proxy command: \(proxy.shown)")
+      return try await runSession(over: proxy.start())
     }
     let family: InternetAddress.Family =
       switch options.addressFamily {
@@ -41,6 +46,11 @@ extension Connect {
       }.get()
       return try await firstAnswer(host, addresses, from: local)
     }
+    return try await runSession(over: connection)
+  }
+
+  private func runSession(over connection: AnsweringConnection) async throws -> Int32 {
+    if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
     let plan = SessionPlan(self, machine: nil, isConfirmed: true)
     return try await plan.run(over: connection)?.status ?? 255
   }

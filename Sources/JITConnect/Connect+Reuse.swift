@@ -15,7 +15,9 @@ extension Connect {
     let isDesktop = isBare && machine.operatingSystem == .windows
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
-    guard !isDesktop, HostKeyFiles(world.environment, options, machine).hasPin,
+    // OpenSSH knows nothing of a connection that may turn out to be to another machine.
+    guard !isDesktop, !isProxied, !commandLine.has(.stdio), options.jit.client == .libssh2,
+      HostKeyFiles(world.environment, options, machine).hasPin,
       let window = own.open(on: machine.id, port: options.port).first(where: { window in
         let wanted = options.jit.duration.map { Double($0) } ?? 60
         return window.end.timeIntervalSince(now) >= max(wanted, 60)
@@ -37,11 +39,14 @@ extension Connect {
     }
     defer { moved.cancel() }
     world.debug("Connecting to \(machine.name) [\(address)] port \(probe.address.port).")
+    let knock: Knock = { deadline, flag throws(Failure) in
+      try probe.wait(until: deadline, flag: flag)
+    }
     notice.opened(
       port: window.port, of: machine.name,
       for: window.sources.map(\.text).joined(separator: ", "), until: window.end, now: now)
     do throws(Failure) {
-      if let connection = try await race(probe, until: .now + Self.reusePatience, moved) {
+      if let connection = try await race(knock, until: .now + Self.reusePatience, moved) {
         return connection
       }
       world.debug("the window that was open does not answer")

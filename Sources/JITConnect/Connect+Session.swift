@@ -41,6 +41,7 @@ struct SessionPlan: Sendable {
     guard let socket = connection.takeSocket() else {
       throw Failure(.connectionLost, what: "the connection is gone")
     }
+    defer { connection.proxy?.end() }
     // Interruptions end the session in its own loop, with the terminal restored.
     Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
@@ -48,11 +49,10 @@ struct SessionPlan: Sendable {
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
-      peer: SSHSession.Peer(
-        name: shownHost, address: connection.address.host,
-        port: Int(connection.address.port)), log: log)
+      peer: peer(of: connection), log: log)
     let trust = HostKeyFiles(world.environment, options, machine).trust(
-      address: connection.address, canAsk: !options.batchMode)
+      address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
+      canAsk: !options.batchMode)
     var algorithms = try algorithms(trust)
     algorithms.compression = options.compression
     let deadline =
@@ -90,29 +90,29 @@ struct SessionPlan: Sendable {
     return ending
   }
 
+  private func peer(of connection: AnsweringConnection) -> SSHSession.Peer {
+    // ssh's words where a proxy hides the address.
+    SSHSession.Peer(
+      name: shownHost, address: connection.address?.host ?? "UNKNOWN",
+      port: connection.address.map { Int($0.port) } ?? 65535)
+  }
+
   /// The host in messages: an Azure VM as it was typed, any other as ssh names it.
   private var shownHost: String {
     machine == nil ? options.hostName ?? options.originalHost : options.originalHost
   }
 
   /// What `%h` and its like stand for: of a VM, where it was reached and as whom.
-  private func tokens(address: InternetAddress) -> SSHTokens {
+  private func tokens(address: InternetAddress?) -> SSHTokens {
     var tokens = options.tokens
-    guard machine != nil else { return tokens }
+    guard machine != nil, let address else { return tokens }
     tokens.host = address.host
     tokens.port = Int(address.port)
     tokens.user = user
     return tokens
   }
 
-  /// Who logs in: named, else the VM's administrator, else the local user.
-  private var user: String {
-    if let named = options.user { return named }
-    if let administrator = machine?.adminUsername, SSHName.isValidUser(administrator) {
-      return administrator
-    }
-    return world.environment.userName
-  }
+  private var user: String { options.loginName(on: machine, world.environment) }
 
   // MARK: What is offered and asked
 
@@ -286,6 +286,17 @@ struct SessionPlan: Sendable {
     return SSHLog(
       level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) },
       tellsInformation: options.logLevel >= .info)
+  }
+}
+
+extension SSHOptions {
+  /// Who logs in: named, else the VM's administrator, else the local user.
+  func loginName(on machine: VirtualMachine?, _ environment: Environment) -> String {
+    if let user { return user }
+    if let administrator = machine?.adminUsername, SSHName.isValidUser(administrator) {
+      return administrator
+    }
+    return environment.userName
   }
 }
 

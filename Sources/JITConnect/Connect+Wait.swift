@@ -20,7 +20,7 @@ extension Connect {
   ) async throws(Failure) -> AnsweringConnection {
     let address = try address(of: machine, window.policy.machine(machine.id))
     let port = window.mappedPort ?? window.port
-    let probe = try await probe(address, port: port, isDesktop ? .rdp : .ssh)
+    let knock = try await knock(address, port: port, isDesktop ? .rdp : .ssh, machine)
     // Behind the window's end there is nothing to wait for.
     let left = max(window.end.timeIntervalSince(world.clock.now()), 1)
     let limit = min(Duration.seconds(options.jit.wait), Duration.seconds(left))
@@ -30,7 +30,7 @@ extension Connect {
     defer { watch.cancel() }
     let own = OwnWindows(world.environment, clock: world.clock)
     do throws(Failure) {
-      if let connection = try await race(probe, until: .now + limit, watch) {
+      if let connection = try await race(knock, until: .now + limit, watch) {
         return connection
       }
     } catch {
@@ -46,6 +46,24 @@ extension Connect {
         + localTimeText(window.end, now: world.clock.now())
         + "; the VM may see another address of yours, or nothing listens on the port",
       next: "jitconnect doctor \(machine.name)")
+  }
+
+  /// Blocks until a server answers; nil at the deadline or when told to stop.
+  typealias Knock =
+    @Sendable (ContinuousClock.Instant, CancellationFlag) throws(Failure)
+    -> AnsweringConnection?
+
+  private func knock(
+    _ address: String, port: Int, _ greeting: Greeting, _ machine: VirtualMachine
+  ) async throws(Failure) -> Knock {
+    if let proxy = try proxy(to: address, port: port, machine) {
+      world.debug("Executing proxy command: \(proxy.shown)")
+      let limit = options.connectTimeout.map { Duration.seconds($0) }
+      let probe = ProxyProbe(proxy, greeting, answerTimeout: limit)
+      return { deadline, flag throws(Failure) in try probe.wait(until: deadline, flag: flag) }
+    }
+    let probe = try await probe(address, port: port, greeting)
+    return { deadline, flag throws(Failure) in try probe.wait(until: deadline, flag: flag) }
   }
 
   func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe
@@ -71,7 +89,7 @@ extension Connect {
 
   /// The first of: the port answers, the deadline (nil), the request is refused (thrown).
   func race(
-    _ probe: PortProbe, until deadline: ContinuousClock.Instant,
+    _ knock: @escaping Knock, until deadline: ContinuousClock.Instant,
     _ watch: Task<Failure?, Never>? = nil
   ) async throws(Failure) -> AnsweringConnection? {
     let flag = CancellationFlag()
@@ -85,7 +103,7 @@ extension Connect {
     defer { watching.cancel() }
     let result = await withTaskCancellationHandler {
       await outcomeOfBlocking { () throws(Failure) in
-        try probe.wait(until: deadline, flag: flag)
+        try knock(deadline, flag)
       }
     } onCancel: {
       flag.cancel()

@@ -31,8 +31,8 @@ extension Connect {
   /// Uses a window that is open for these sources, or asks for one.
   func requestWindow(
     _ azure: AzureAccess, _ memory: Memory, _ machine: VirtualMachine, _ policy: JITPolicy,
-    port: Int, isRemembered: Bool,
-    _ publicSource: Task<Result<[SourcePrefix], Failure>, Never>?, _ confirmation: Confirmation
+    port: Int, isRemembered: Bool, _ confirmation: Confirmation,
+    from sourcesTowards: (String) async throws(Failure) -> [SourcePrefix]
   ) async throws(Failure) -> Window {
     guard let entry = policy.machine(machine.id) else {
       throw Failure(
@@ -40,13 +40,7 @@ extension Connect {
         next: retype("--enable", machine))
     }
     let address = try address(of: machine, entry)
-    let sources: [SourcePrefix]
-    if let publicSource {
-      sources = try await publicSource.value.get()
-    } else {
-      sources = try await world.sources(
-        options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address)
-    }
+    let sources = try await sourcesTowards(address)
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
     let plan = try WindowPlan(
@@ -181,6 +175,10 @@ extension Connect {
     switch options.jit.address {
     case .public:
       if let firewall = entry?.publicIPAddress { return firewall }
+      // What is reached through another host needs no public address.
+      if isProxied, prefersPrivate || publicAddress == nil, let privateAddress {
+        return privateAddress
+      }
       if let publicAddress { return publicAddress }
       throw Failure(
         .noPublicAddress, what: "\(machine.name) has no public address",

@@ -12,18 +12,27 @@ package struct Connect: Sendable {
   package let world: World
   package let options: SSHOptions
   package let commandLine: SSHCommandLine
+  let words: [[UInt8]]
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
 
-  /// - Parameter givesDesktop: whether a bare Windows VM is answered with its desktop.
+  /// - Parameters:
+  ///   - givesDesktop: whether a bare Windows VM is answered with its desktop.
+  ///   - words: argv behind the program's name and the verb, for OpenSSH's client.
   package init(
     _ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine,
-    givesDesktop: Bool = true
+    givesDesktop: Bool = true, words: [[UInt8]] = []
   ) {
     isBare = givesDesktop && commandLine.isBare
     self.world = world
+    var options = options
+    if let port = commandLine.stdioPort {
+      options.port = port
+      options.portOrigin = .commandLine
+    }
     self.options = options
     self.commandLine = commandLine
+    self.words = words
   }
 
   /// - Returns: the exit status: the remote command's own.
@@ -40,6 +49,8 @@ package struct Connect: Sendable {
   private func connectThroughAzure() async throws -> Int32 {
     switch try await findWay(usingMemory: true) {
     case .ssh(let machine, let connection):
+      if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
+      if options.jit.client == .openssh { throw try becomeOpenSSH(machine, connection) }
       return try await session(over: connection, with: machine).status
     case .shortcut(let machine, let connection):
       let plan = SessionPlan(self, machine: machine, isConfirmed: false)
@@ -124,6 +135,7 @@ package struct Connect: Sendable {
     let found = try await locate(azure, target, known)
     defer { found.confirmation.cancel() }
     var machine = found.machine
+    let jumpHost = try await jumpHost(before: machine, azure)
 
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
@@ -132,6 +144,7 @@ package struct Connect: Sendable {
     }
     // A machine that was named by its id is known from here on.
     let isDesktop = isBare && machine.operatingSystem == .windows
+    if isDesktop, isProxied { throw desktopBehindProxy }
     let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
@@ -146,8 +159,14 @@ package struct Connect: Sendable {
     // 4. a minimal window: one port, our address, the shortest time
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
-      azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered, source,
-      found.confirmation)
+      azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered,
+      found.confirmation
+    ) { [machine] address throws(Failure) in
+      if let jumpHost { return [try self.source(of: jumpHost, towards: address, of: machine)] }
+      if let source { return try await source.value.get() }
+      return try await world.sources(
+        options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address)
+    }
     machine = try await found.confirmation.machine()
     memory.keep(machine, policy: window.policy, for: found.target)
     if try await ensureRunning(&machine, azure, progress, openUntil: window.end) {
@@ -222,7 +241,7 @@ package struct Connect: Sendable {
 
   /// Our own public address, asked for beside the look-up; nil where a private one counts.
   private func publicSource() -> Task<Result<[SourcePrefix], Failure>, Never>? {
-    guard options.jit.address == .public else { return nil }
+    guard options.jit.address == .public, !lacksSource else { return nil }
     return Task { [self] in
       await outcome { () async throws(Failure) in
         try await world.sources(options.jit, isConfirmed: commandLine.has(.yes))

@@ -24,7 +24,7 @@ struct HostKeyFiles {
   }
 
   /// `azure.<vmId>`, unless the user named an alias; nil for a host that is no Azure VM.
-  private var alias: String? {
+  var alias: String? {
     if let named = options.hostKeyAlias { return named }
     guard let machine else { return nil }
     return "azure." + (machine.vmID ?? machine.id.key)
@@ -33,7 +33,7 @@ struct HostKeyFiles {
   /// Whether the user, and not a default, says where keys are kept.
   private var isUsersFile: Bool { options.userKnownHostsFilesOrigin != nil }
 
-  private var writtenFile: String? {
+  var writtenFile: String? {
     if machine == nil || isUsersFile { return options.userKnownHostsFiles.first }
     return ownFile
   }
@@ -44,7 +44,8 @@ struct HostKeyFiles {
     return known().hasPin(for: [alias])
   }
 
-  func trust(address: InternetAddress, canAsk: Bool) -> Trust {
+  /// - Parameter address: nil where a proxy hides it.
+  func trust(address: InternetAddress?, port: Int, canAsk: Bool) -> Trust {
     let checking: HostTrust.Checking =
       switch options.strictHostKeyChecking {
       case .yes: .yes
@@ -53,8 +54,8 @@ struct HostKeyFiles {
       case .acceptNew: .acceptNew
       }
     var rule = HostTrust(
-      host: options.hostName ?? options.originalHost, address: address.host,
-      port: Int(address.port), alias: alias, checking: checking, file: writtenFile,
+      host: options.hostName ?? options.originalHost, address: address?.host,
+      port: port, alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey
     return Trust(rule: rule, known: known())

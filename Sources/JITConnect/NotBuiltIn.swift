@@ -9,8 +9,6 @@ extension Connect {
     {
       throw Failure(.notBuiltIn, what: "\(what) is not built in yet", next: next)
     }
-    if options.proxyJump != nil { try refuse("ProxyJump (-J)") }
-    if options.proxyCommand != nil { try refuse("ProxyCommand") }
     if options.wantsTunnel { try refuse("a tunnel device (-w)") }
     if options.knownHostsCommand != nil { try refuse("KnownHostsCommand") }
     if options.revokedHostKeys != nil {
@@ -30,13 +28,14 @@ extension Connect {
       }
       try refuse("a command to a master (-O)")
     }
-    if options.jit.client == .openssh { try refuse("--client openssh") }
+    if options.jit.client == .openssh, options.jit.isOn, isProxied {
+      try refuse("--client openssh through a jump host", "leave out --client openssh")
+    }
     if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
     if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
     if options.jit.rdpClient != nil { try refuse("--open") }
     if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }
-    if commandLine.has(.stdio) { try refuse("--stdio") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
     if commandLine.has(.json) { try refuse("--json") }
   }

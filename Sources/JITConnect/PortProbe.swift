@@ -12,12 +12,19 @@ package final class AnsweringConnection: Sendable {
   private let socket: Mutex<FileDescriptor?>
   /// What the server has sent so far.
   package let received: [UInt8]
-  package let address: InternetAddress
+  /// Nil where a proxy stands between.
+  package let address: InternetAddress?
+  /// The program that carries the connection; it ends with ``RunningProxy/end()``, and with this.
+  let proxy: RunningProxy?
 
-  init(socket: consuming FileDescriptor, received: [UInt8], address: InternetAddress) {
+  init(
+    socket: consuming FileDescriptor, received: [UInt8], address: InternetAddress?,
+    proxy: RunningProxy? = nil
+  ) {
     self.socket = Mutex(socket)
     self.received = received
     self.address = address
+    self.proxy = proxy
   }
 
   /// Gives the socket away, which does not block; nil the second time.

@@ -53,7 +53,7 @@ struct SSHCommand {
       return 0
     }
     if options.forkAfterAuthentication, background == nil { return startInBackground() }
-    return await connect(options, commandLine)
+    return await connect(options, commandLine, words)
   }
 
   private func startInBackground() -> Int32 {
@@ -116,7 +116,9 @@ struct SSHCommand {
 
   // MARK: The connection
 
-  private func connect(_ options: SSHOptions, _ line: SSHCommandLine) async -> Int32 {
+  private func connect(
+    _ options: SSHOptions, _ line: SSHCommandLine, _ words: [[UInt8]]
+  ) async -> Int32 {
     let log: DebugLog
     do {
       log = try DebugLog(file: line.logFile, level: options.verbosity)
@@ -138,11 +140,12 @@ struct SSHCommand {
     world.background = background
     log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
     do {
-      return try await Connect(world, options, line, givesDesktop: !isSSHAlone).run()
+      return try await Connect(world, options, line, givesDesktop: !isSSHAlone, words: words).run()
     } catch let failure as Failure {
       console.error(failure)
       // A Ctrl-C at a question is a key, not a signal.
       if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
+      if let status = HopStatus.status(of: failure.code, environment) { return status }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))

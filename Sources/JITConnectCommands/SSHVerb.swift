@@ -71,6 +71,15 @@ struct SSHVerb: ParsableCommand {
       "A host that is no Azure VM: error, or ssh. (default: error)", valueName: "what"))
   var unknownHost: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Who speaks SSH: libssh2, or openssh for the system's ssh. (default: libssh2)",
+      valueName: "client"))
+  var client: String?
+
+  @Flag(help: "For ssh's ProxyCommand: jitconnect --stdio %h %p.")
+  var stdio = false
+
   @Flag(help: "Confirm what this command line itself spells out.")
   var yes = false
 

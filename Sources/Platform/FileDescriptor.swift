@@ -34,6 +34,20 @@ package func makePipe() throws(SystemError) -> (read: Int32, write: Int32) {
   return (ends.0, ends.1)
 }
 
+/// The two ends of a new connection inside this machine, both closed in child processes.
+package func makeSocketPair() throws(SystemError) -> (own: Int32, other: Int32) {
+  #if canImport(Glibc)
+    let type = Int32(SOCK_STREAM.rawValue)
+  #else
+    let type = SOCK_STREAM
+  #endif
+  var ends: [Int32] = [-1, -1]
+  _ = try valueOrSystemError { unsafe socketpair(AF_UNIX, type, 0, &ends) }
+  closeOnExec(ends[0])
+  closeOnExec(ends[1])
+  return (ends[0], ends[1])
+}
+
 /// Keeps a descriptor out of child processes.
 package func closeOnExec(_ descriptor: Int32) {
   _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
