@@ -62,6 +62,9 @@ final class GateKeeper: Sendable {
           if state.sockets[index] < 0 { state.sockets[index] = bindAgain(gates[index]) }
           guard state.sockets[index] >= 0, listen(state.sockets[index], 64) == 0 else { continue }
         } else {
+          // A child that is just being started still holds a copy of it: closing alone would leave
+          // the port listening until then, and the next listen would be refused.
+          shutdown(state.sockets[index], Int32(SHUT_RDWR))
           close(state.sockets[index])
           // Bound but not listening, the port stays ours and refuses.
           state.sockets[index] = bindAgain(gates[index])
