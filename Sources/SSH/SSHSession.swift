@@ -41,6 +41,9 @@ package final class SSHSession: @unchecked Sendable {
   /// Bytes received from the socket in all, which is how a silent peer is noticed.
   private(set) var receivedCount = 0
   private(set) var sentCount = 0
+  /// How long the key exchange took: at least one round trip, also through proxies, which hide
+  /// the way behind them from the system's own figure.
+  private(set) var handshakeTime: Duration?
   /// The server's first bytes, until the key exchange is done.
   private var opening: [UInt8]? = []
 
@@ -91,6 +94,7 @@ package final class SSHSession: @unchecked Sendable {
     log.debug1("Local version string SSH-2.0-libssh2_\(SessionHandle.libraryVersion)")
     try offer(algorithms)
     let number = socket.number
+    let began = ContinuousClock.now
     do {
       try drive("key exchange", deadline: deadline) { session in
         session.handle.handshake(socket: number)
@@ -98,6 +102,7 @@ package final class SSHSession: @unchecked Sendable {
     } catch {
       throw explained(error, algorithms)
     }
+    handshakeTime = ContinuousClock.now - began
     opening = nil
     log.debug1("Remote protocol version 2.0, remote software version \(handle.serverBanner)")
     for (name, method) in [
