@@ -63,7 +63,7 @@ extension Connect {
   }
 
   private func ownProgram() throws(Failure) -> String {
-    guard let path = OwnProgram.path else {
+    guard let path = OwnProcess.path else {
       throw Failure(.systemFailed, what: "this program cannot find itself to start a jump")
     }
     return path

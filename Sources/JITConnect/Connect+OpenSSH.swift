@@ -53,7 +53,7 @@ extension Connect {
     let folders = (environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
     for folder in folders {
       environment.variables["PATH"] = String(folder)
-      if let path = ChildProcess.find("ssh", in: environment), !OwnProgram.isAt(path) {
+      if let path = ChildProcess.find("ssh", in: environment), !OwnProcess.isAt(path) {
         return path
       }
     }

@@ -6,8 +6,39 @@ import CPlatform
   import Darwin
 #endif
 
-/// This program, once more.
+/// The program that this process runs.
 package enum OwnProcess {
+  /// The path of its file; nil where the system does not tell.
+  ///
+  /// Not argv's first word, which is a name for `PATH` and may lead to another program by now.
+  package static var path: String? {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    #if canImport(Darwin)
+      var size = UInt32(buffer.count)
+      guard unsafe _NSGetExecutablePath(&buffer, &size) == 0 else { return nil }
+    #else
+      guard unsafe readlink("/proc/self/exe", &buffer, buffer.count - 1) > 0 else { return nil }
+    #endif
+    let path = String(
+      decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    #if canImport(Glibc)
+      // Replaced on disk while it runs: the link still leads to what runs, though lists of
+      // processes then show "exe".
+      if unsafe access(path, X_OK) != 0 { return "/proc/self/exe" }
+    #endif
+    return path
+  }
+
+  /// Whether that path leads to this program, by whatever name.
+  package static func isAt(_ other: String) -> Bool {
+    var own = stat()
+    var status = stat()
+    guard let path, unsafe stat(path, &own) == 0, unsafe stat(other, &status) == 0 else {
+      return false
+    }
+    return own.st_dev == status.st_dev && own.st_ino == status.st_ino
+  }
+
   /// Where ``startAgain(variable:descriptor:)`` puts the descriptor.
   package static let inheritedDescriptor: Int32 = 3
 
@@ -32,7 +63,7 @@ package enum OwnProcess {
     unsafe environment += [added, nil]
     var child: pid_t = 0
     let standard = [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
-    let path = executablePath
+    guard let path else { throw SystemError(ENOENT) }
     let result = unsafe environment.withUnsafeBufferPointer { environment in
       unsafe standard.withUnsafeBufferPointer { standard -> Int32 in
         guard let environment = environment.baseAddress, let standard = standard.baseAddress else {
@@ -45,26 +76,5 @@ package enum OwnProcess {
     }
     guard result == 0 else { throw SystemError(result) }
     return child
-  }
-
-  /// Not argv's first word, which is a name for `PATH` and may lead to another program by now.
-  private static var executablePath: String {
-    #if canImport(Darwin)
-      var buffer = [CChar](repeating: 0, count: 4096)
-      var size = UInt32(buffer.count)
-      guard unsafe _NSGetExecutablePath(&buffer, &size) == 0 else {
-        return ""
-      }
-      return String(
-        decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    #else
-      let link = "/proc/self/exe"
-      var buffer = [CChar](repeating: 0, count: 4096)
-      let count = unsafe readlink(link, &buffer, buffer.count)
-      let path = String(
-        decoding: buffer.prefix(max(count, 0)).map(UInt8.init(bitPattern:)), as: UTF8.self)
-      // The link names the process "exe" in lists, but leads to it even after an update.
-      return Files.kind(of: path) != nil ? path : link
-    #endif
   }
 }
