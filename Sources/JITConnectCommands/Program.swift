@@ -62,12 +62,7 @@ package enum Program {
     if name != "ssh", let verb = first.flatMap(Verb.init(rawValue:)) {
       words.removeFirst()
       guard verb == .ssh else {
-        let console = Console.current(environment: environment, programName: name)
-        console.error(
-          Failure(
-            .notBuiltIn, what: "the verb \(verb.rawValue) is not built in yet",
-            next: "a VM of that name is reached with: \(name) ssh \(verb.rawValue)"))
-        return ExitStatus.ofVerb(.notBuiltIn)
+        return await VerbRunner(programName: name, environment: environment).run(verb, words)
       }
       isSSHAlone = true
     }
