@@ -40,7 +40,9 @@ struct BashLine {
     isInQuotes = quote != nil
     // Inside quotes readline takes the whole word.
     guard !isInQuotes, let last = word.lastIndex(where: { breaks.contains($0) }) else { return }
-    readlinePrefix = String(word[...last])
+    // bash keeps these two at the head of the word it replaces (readline's special prefixes).
+    let staysInWord = word[last] == "@" || word[last] == "$"
+    readlinePrefix = String(staysInWord ? word[..<last] : word[...last])
   }
 
   /// The rest of a word as it is put into the line.
