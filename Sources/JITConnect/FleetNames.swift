@@ -85,7 +85,8 @@ package struct FleetNames: Sendable, Equatable {
   }
 
   /// Asks Azure and keeps the answer; several at once ask once.
-  package static func refresh(_ world: World, _ azure: () async throws -> AzureAccess) async throws {
+  package static func refresh(_ world: World, _ azure: () async throws -> AzureAccess) async throws
+  {
     guard let path = path(world.environment),
       let lock = try Files.tryLock(path + ".lock")
     else { return }
