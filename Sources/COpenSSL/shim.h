@@ -11,6 +11,7 @@
 #include <openssl/pkcs12.h>
 #include <openssl/pkcs7.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 // A list of certificates. The sk_X509_… calls are macros that Swift does not import.
