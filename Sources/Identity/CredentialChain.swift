@@ -26,9 +26,28 @@ package actor CredentialChain: TokenProvider {
     context.warn = { message in
       if told.withLock({ $0.insert(message).inserted }) { warn(message) }
     }
-    self.context = context
     self.store = store
     selection = try CredentialSelection(identity: identity, environment: context.environment)
+    context.isChosen = selection.isOne
+    context.account = selection.account
+    self.context = context
+  }
+
+  /// The tenants that the credential is signed in to, the first choice first; empty where only a
+  /// token tells.
+  ///
+  /// Nothing is asked of anybody.
+  ///
+  /// - Throws: what ``token(for:)`` would throw where no credential is set up.
+  package func tenants() async throws(Failure) -> [String] {
+    if let chosen { return chosen.tenants }
+    for row in selection.rows {
+      guard let find = row.find, case .ready(let credential) = try await find(context) else {
+        continue
+      }
+      return credential.tenants
+    }
+    return []
   }
 
   /// A token that lasts at least five more minutes; requests for the same one share one.
@@ -85,19 +104,31 @@ package actor CredentialChain: TokenProvider {
   private func token(
     for request: TokenRequest, from credential: any Credential
   ) async throws(CredentialError) -> AccessToken {
-    guard let identity = try await credential.storeIdentity(for: request) else {
+    // A certificate lives no longer than the key in this process's memory.
+    guard request.sshKey == nil,
+      let identity = try await credential.storeIdentity(for: request)
+    else {
       return try await credential.token(for: request)
     }
     let key = TokenStore.Key(
       cloud: context.cloud, tenant: identity.tenant, credential: identity.credential,
       scope: request.scope)
-    if request.claims != nil {
-      await store.forget(key)
-    } else if let token = store.token(for: key) {
-      return token
+    do {
+      if request.claims != nil {
+        if identity.outlivesProcess { try await store.forget(key) }
+      } else if let token = try await store.token(
+        for: key, outlivesProcess: identity.outlivesProcess)
+      {
+        return token
+      }
+    } catch {
+      throw .failed(error)
     }
-    return try await store.refresh(key, isFresh: request.claims != nil, sleep: context.sleep) {
-      () async throws(CredentialError) -> AccessToken in try await credential.token(for: request)
+    return try await store.refresh(
+      key, isFresh: request.claims != nil, sleep: context.sleep,
+      outlivesProcess: identity.outlivesProcess
+    ) { () async throws(CredentialError) -> AccessToken in
+      try await credential.token(for: request)
     }
   }
 
@@ -109,8 +140,16 @@ package actor CredentialChain: TokenProvider {
   }
 
   private func nextStep(_ request: TokenRequest) -> String {
-    guard selection.rows.contains(where: { $0.name == AzureCLICredential.name }) else {
-      return "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    let names = Set(selection.rows.map(\.name))
+    if names.contains(LoginCredential.name) {
+      let login = SignInSubject.ownLogin(
+        tenant: request.tenant, cloud: context.cloudToName, claims: request.claims)
+      return selection.account == nil ? "\(login), or: az login" : login
+    }
+    guard names.contains(AzureCLICredential.name) else {
+      return names.contains(EnvironmentCredential.name)
+        ? "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+        : "choose another credential with --identity, or: jitconnect login"
     }
     let login = SignInSubject.azureCLILogin(
       tenant: request.tenant, scope: request.scope, claims: request.claims)

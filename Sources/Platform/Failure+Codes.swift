@@ -12,6 +12,7 @@ extension Failure.Code {
   package static let signInNeeded = Self("sign-in-needed")
   package static let signInRefused = Self("sign-in-refused")
   package static let cloudUnknown = Self("cloud-unknown")
+  package static let tokenStoreUnavailable = Self("token-store-unavailable")
 
   // Azure
   package static let vmNotFound = Self("vm-not-found")
