@@ -9,6 +9,7 @@ package struct AzureAccess: Sendable {
   package let cloud: Cloud
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
+  let tokens: CredentialChain
 
   /// Finds the cloud and prepares the credentials; no token is asked for yet.
   package init(_ world: World, _ settings: JitSettings) async throws(Failure) {
@@ -23,6 +24,7 @@ package struct AzureAccess: Sendable {
       store: TokenStore(
         directory: world.environment.stateDirectory, owner: world.environment.userID,
         clock: world.clock, warn: warn))
+    tokens = chain
     var pacing = Pacing.system
     pacing.clock = world.clock
     let client = ARMClient(

@@ -20,8 +20,13 @@ struct SessionPlan: Sendable {
   private let machine: VirtualMachine?
   /// Whether Azure has said that this address is the machine's, and which machine it is.
   private let isConfirmed: Bool
+  /// A certificate of Entra ID to log in by; nil where the user's own keys are used.
+  private let login: EntraLogin?
 
-  init(_ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool) {
+  init(
+    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, _ login: EntraLogin? = nil
+  ) {
+    self.login = login
     world = connect.world
     options = connect.options
     commandBytes = connect.commandLine.commandBytes
@@ -81,7 +86,12 @@ struct SessionPlan: Sendable {
         request.forwarding = ForwardingPlan()
       }
     }
-    try session.authenticate(authentication, prompts: prompts)
+    do throws(Failure) {
+      try session.authenticate(authentication, prompts: prompts)
+    } catch {
+      guard let login, let machine else { throw error }
+      throw login.explaining(error, on: machine)
+    }
     let localCommand = try LocalCommand(
       options, tokens(address: connection.address), world.environment)
     request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
@@ -112,7 +122,7 @@ struct SessionPlan: Sendable {
     return tokens
   }
 
-  private var user: String { options.loginName(on: machine, world.environment) }
+  private var user: String { login?.user ?? options.loginName(on: machine, world.environment) }
 
   // MARK: What is offered and asked
 
@@ -142,10 +152,14 @@ struct SessionPlan: Sendable {
       "keyboard-interactive": options.kbdInteractiveAuthentication,
       "password": options.passwordAuthentication,
     ]
+    if let login {
+      // The server may ask for a second factor in its own words.
+      return AuthenticationPlan(
+        user: user, methods: methods(allowed, of: ["publickey", "keyboard-interactive"]),
+        identitiesOnly: true, signers: [login.signer], isBatch: options.batchMode)
+    }
     let order =
       options.preferredAuthentications ?? ["publickey", "keyboard-interactive", "password"]
-    let methods = order.filter { allowed[$0] == true }
-      .compactMap { AuthenticationPlan.Method(rawValue: $0) }
     let agent: String? =
       switch options.identityAgent {
       case .none: nil
@@ -153,13 +167,19 @@ struct SessionPlan: Sendable {
       case .socket(let path): path
       }
     return AuthenticationPlan(
-      user: user, methods: methods,
+      user: user, methods: methods(allowed, of: order),
       identities: options.identityFiles.map {
         AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
       },
       certificates: options.certificateFiles.map(\.path), agentSocket: agent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
+  }
+
+  private func methods(
+    _ allowed: [String: Bool], of order: [String]
+  ) -> [AuthenticationPlan.Method] {
+    order.filter { allowed[$0] == true }.compactMap { AuthenticationPlan.Method(rawValue: $0) }
   }
 
   private var prompts: Prompts {

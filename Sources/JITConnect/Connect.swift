@@ -48,18 +48,19 @@ package struct Connect: Sendable {
 
   private func connectThroughAzure() async throws -> Int32 {
     switch try await findWay(usingMemory: true) {
-    case .ssh(let machine, let connection):
+    case .ssh(let machine, let connection, let login):
       if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
       if options.jit.client == .openssh { throw try becomeOpenSSH(machine, connection) }
-      return try await session(over: connection, with: machine).status
-    case .shortcut(let machine, let connection):
-      let plan = SessionPlan(self, machine: machine, isConfirmed: false)
+      return try await session(over: connection, with: machine, login).status
+    case .shortcut(let machine, let connection, let login):
+      let plan = SessionPlan(self, machine: machine, isConfirmed: false, login)
       if let ending = try await plan.run(over: connection) { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
-      guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
+      guard case .ssh(let machine, let connection, let login) = try await findWay(usingMemory: false)
+      else {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
       }
-      return try await session(over: connection, with: machine).status
+      return try await session(over: connection, with: machine, login).status
     case .rdp(let machine, let connection):
       return try await deliverDesktopFile(for: machine, over: connection)
     case .plain:
@@ -68,17 +69,17 @@ package struct Connect: Sendable {
   }
 
   private func session(
-    over connection: AnsweringConnection, with machine: VirtualMachine
+    over connection: AnsweringConnection, with machine: VirtualMachine, _ login: EntraLogin?
   ) async throws -> Ending {
-    let plan = SessionPlan(self, machine: machine, isConfirmed: true)
+    let plan = SessionPlan(self, machine: machine, isConfirmed: true, login)
     return try await plan.run(over: connection) ?? .noStatus
   }
 
   /// Where the flow through Azure has led.
   private enum Way: Sendable {
-    case ssh(VirtualMachine, AnsweringConnection)
+    case ssh(VirtualMachine, AnsweringConnection, EntraLogin?)
     /// Straight to where the machine was last, with its key pinned; Azure was not asked.
-    case shortcut(VirtualMachine, AnsweringConnection)
+    case shortcut(VirtualMachine, AnsweringConnection, EntraLogin?)
     case rdp(VirtualMachine, AnsweringConnection)
     /// No Azure VM, and `JitUnknownHost ssh`.
     case plain
@@ -95,7 +96,8 @@ package struct Connect: Sendable {
     if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
     if let known, let connection = try await reuseOpenWindow(on: known) {
-      return .shortcut(known.machine, connection)
+      let login = try await entraLogin(on: known.machine, azure)?.value.get()
+      return .shortcut(known.machine, connection, login ?? nil)
     }
     do throws(Failure) {
       return try await openWindow(azure, memory, target, known)
@@ -156,7 +158,9 @@ package struct Connect: Sendable {
     }
     guard let enabled = policy else { throw notEnabled(machine) }
 
-    // 4. a minimal window: one port, our address, the shortest time
+    // 4. a minimal window: one port, our address, the shortest time; beside it, a certificate
+    let login = isDesktop ? nil : try entraLogin(on: machine, azure)
+    defer { login?.cancel() }
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
       azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered,
@@ -174,9 +178,11 @@ package struct Connect: Sendable {
       return try await openWindow(azure, memory, target, nil)
     }
 
+    let certified = try await login?.value.get() ?? nil
+
     // 5. wait until the port really answers
     let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
-    return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection)
+    return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection, certified)
   }
 
   /// A machine, the policies that may hold it, and Azure's own word on the machine.
@@ -259,7 +265,7 @@ package struct Connect: Sendable {
     switch failure.code {
     case .vmNotFound, .notFound, .jitNotEnabled, .policyForbidsPort, .policyForbidsSource,
       .policyForbidsDuration, .policyForbidsRequest, .windowRefused, .noPublicAddress,
-      .noPrivateAddress:
+      .noPrivateAddress, .entraExtensionMissing:
       true
     default: false
     }

@@ -116,3 +116,12 @@ extension VirtualMachineDirectory {
     ).compactMap { ResourceID($0["id"]?.text) }
   }
 }
+
+extension VirtualMachineDirectory {
+  /// The tenant that a subscription belongs to; nil where Azure does not say.
+  package func tenantID(ofSubscription id: String) async throws(Failure) -> String? {
+    try await client.get(
+      "/subscriptions/\(id)", .subscriptions, purpose: "read the subscription \(id)"
+    ).json()["tenantId"]?.text
+  }
+}
