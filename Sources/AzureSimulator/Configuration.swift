@@ -14,6 +14,10 @@ package struct SimulatorConfiguration: Sendable {
   /// What Resource Graph tells of beside the machines.
   package var lookalikes: [SimulatedLookalike] = []
   package var policies: [SimulatedPolicy] = []
+  /// Who signs SSH certificates; nil refuses to give any.
+  package var sshAuthority: SSHCertificateAuthority?
+  /// The name that certificates give to who signed in; nil is the identity's own.
+  package var sshPrincipal: String?
   package var addressServices = [
     SimulatedAddressService(name: "a"), SimulatedAddressService(name: "b"),
     SimulatedAddressService(name: "c"),

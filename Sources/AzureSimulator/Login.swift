@@ -58,7 +58,8 @@ extension World {
         "The request body must contain the following parameter: '\(field)'.")
     }
     let known: Set = [
-      "grant_type", "client_id", "client_secret", "scope", "claims", "client_info",
+      "grant_type", "client_id", "client_secret", "scope", "claims", "client_info", "token_type",
+      "req_cnf", "key_id",
     ]
     if let odd = form.keys.sorted().first(where: { !known.contains($0) && !$0.hasPrefix("x-") }) {
       return refusal("invalid_request", 900_144, "The parameter '\(odd)' is not expected.")
@@ -148,6 +149,9 @@ extension World {
           + "input parameter 'scope' is not valid.")
     }
     let audience = String(scope.dropLast("/.default".count))
+    if let type = form["token_type"] {
+      return sshCertificate(form, type, audience, scope, identity, tenant)
+    }
     guard audiences.contains(audience) else {
       return refusal(
         "invalid_resource", 500_011,
@@ -191,7 +195,7 @@ extension World {
     }
   }
 
-  private mutating func refusal(
+  mutating func refusal(
     _ error: String, _ code: Int, _ text: String, status: Int = 400
   ) -> HTTPServerResponse {
     let number = number()

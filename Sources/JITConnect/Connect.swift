@@ -56,7 +56,8 @@ package struct Connect: Sendable {
       let plan = SessionPlan(self, machine: machine, isConfirmed: false, login)
       if let ending = try await plan.run(over: connection) { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
-      guard case .ssh(let machine, let connection, let login) = try await findWay(usingMemory: false)
+      guard
+        case .ssh(let machine, let connection, let login) = try await findWay(usingMemory: false)
       else {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
       }

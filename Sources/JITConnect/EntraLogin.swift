@@ -47,7 +47,8 @@ struct EntraLogin: Sendable {
         what: "\(machine.name) is not set up for logins by Entra ID",
         why: "the extension AADSSHLoginForLinux is not installed on it",
         next: "az vm extension set --publisher Microsoft.Azure.ActiveDirectory --name "
-          + "AADSSHLoginForLinux --resource-group \(machine.resourceGroup) --vm-name \(machine.name)")
+          + "AADSSHLoginForLinux --resource-group \(machine.resourceGroup) --vm-name \(machine.name)"
+      )
     }
     if azure.cloud.sshCertificateScope == nil {
       return Failure(
