@@ -13,13 +13,17 @@ import Testing
     administrator: String = "nobody-here"
   ) async throws -> Stage {
     let authority = try #require(SSHCertificateAuthority())
+    // As Entra ID may write it; the VM's users are in lower case.
+    let principal = Environment.current().userName.uppercased()
     return try await Stage.ssh(
-      settings: isTrusted ? ["TrustedUserCAKeys %FOLDER%/ca.pub"] : [],
-      files: ["ca.pub": "\(authority.publicKeyLine)\n"]
+      settings: isTrusted
+        ? [
+          "TrustedUserCAKeys %FOLDER%/ca.pub", "AuthorizedPrincipalsFile %FOLDER%/principals",
+        ] : [],
+      files: ["ca.pub": "\(authority.publicKeyLine)\n", "principals": "\(principal)\n"]
     ) {
       if hasAuthority { $0.sshAuthority = authority }
-      // As Entra ID writes it; the VM's users are in lower case.
-      $0.sshPrincipal = Environment.current().userName.uppercased()
+      $0.sshPrincipal = principal
       $0.machines[0].adminUsername = administrator
       if hasExtension { $0.machines[0].extensions = ["AADSSHLoginForLinux"] }
     }
