@@ -30,7 +30,9 @@ package struct AzureAccess: Sendable {
     let client = ARMClient(
       cloud: cloud, tokens: chain, transport: world.http, version: world.version, pacing: pacing,
       onCall: { world.debug("\($0)") })
-    directory = VirtualMachineDirectory(client: client)
+    directory = VirtualMachineDirectory(client: client) { () async throws(Failure) in
+      try await chain.tenants()
+    }
     policies = JITPolicies(client: client)
   }
 }

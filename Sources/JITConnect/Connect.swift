@@ -218,6 +218,7 @@ package struct Connect: Sendable {
       }
     }
     if let known {
+      azure.directory.remember(known.machine)
       guard let policy = known.policy, mayActOn(policy, known.machine) else {
         return try await withPolicies(known.machine, as: target)
       }

@@ -17,8 +17,14 @@ package struct Subscription: Sendable, Equatable, Codable {
 }
 
 extension VirtualMachineDirectory {
-  /// The subscriptions of the token's tenant.
+  /// The subscriptions of every tenant signed in to.
   package func subscriptions() async throws(Failure) -> [Subscription] {
+    try await overTenants { directory throws(Failure) in
+      try await directory.subscriptionsOfOneTenant()
+    }
+  }
+
+  private func subscriptionsOfOneTenant() async throws(Failure) -> [Subscription] {
     try await client.list("/subscriptions", .subscriptions, purpose: "list the subscriptions")
       .compactMap { item in
         guard let id = item["subscriptionId"]?.text, ResourceID("/subscriptions/\(id)") != nil
