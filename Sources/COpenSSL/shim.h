@@ -14,6 +14,11 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+// EVP_RSA_gen is a macro that Swift does not import.
+static inline EVP_PKEY *copenssl_rsa_generate(int bits) {
+  return EVP_RSA_gen((size_t)bits);
+}
+
 // A list of certificates. The sk_X509_… calls are macros that Swift does not import.
 
 static inline STACK_OF(X509) *copenssl_certificates_new(void) { return sk_X509_new_null(); }
