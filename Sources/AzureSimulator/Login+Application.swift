@@ -73,7 +73,8 @@ extension World {
     }
     if let problem = certificateProblem(parts, identity) {
       return refusal(
-        "invalid_client", 700_027, "The certificate with identifier used to sign the client "
+        "invalid_client", 700_027,
+        "The certificate with identifier used to sign the client "
           + "assertion is not registered on application. \(problem)", status: 401)
     }
     let audience = "\(loginURL)\(authority)/oauth2/v2.0/token"
@@ -81,7 +82,8 @@ extension World {
       parts.payload["iss"]?.text == identity.name, parts.payload["sub"]?.text == identity.name
     else {
       return refusal(
-        "invalid_client", 700_021, "Client assertion application identifier doesn't match "
+        "invalid_client", 700_021,
+        "Client assertion application identifier doesn't match "
           + "'client_id' parameter, or its audience is not '\(audience)'.", status: 401)
     }
     let now = Int(Instant.machineNow().seconds)

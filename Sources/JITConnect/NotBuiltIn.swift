@@ -33,7 +33,6 @@ extension Connect {
     }
     if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
-    if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
     if options.jit.rdpClient != nil { try refuse("--open") }
     if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
