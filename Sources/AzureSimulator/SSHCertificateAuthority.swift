@@ -24,43 +24,23 @@ import COpenSSL
 
   deinit { unsafe EVP_PKEY_free(key) }
 
-  /// What the JWK of a request asks for; nil for one that is not RFC 7518's.
-  struct RequestedKey {
-    var exponent: [UInt8]
-    var modulus: [UInt8]
-
-    /// - Parameters:
-    ///   - confirmation: `req_cnf`, which is JSON as it is, not base64.
-    ///   - keyID: `key_id`, the JWK's `kid`.
-    init?(confirmation: String, keyID: String) {
-      guard let jwk = try? JSON(parsing: Array(confirmation.utf8)),
-        Set((jwk.members ?? []).map(\.name)) == ["kty", "n", "e", "kid"], jwk["kty"] == "RSA",
-        let n = jwk["n"]?.text, let e = jwk["e"]?.text, jwk["kid"]?.text == keyID,
-        keyID.count == 64, keyID.allSatisfy({ $0.isHexDigit && !$0.isUppercase }),
-        let modulus = decodedBase64URL(n), let exponent = decodedBase64URL(e),
-        modulus.count >= 256, modulus.first != 0, exponent.first != 0
-      else { return nil }
-      self.modulus = modulus
-      self.exponent = exponent
-    }
-  }
-
-  /// A certificate as the token endpoint gives it: its blob in base64.
-  func certificate(
-    for key: RequestedKey, principal: String, identity: SimulatedIdentity, tenant: String,
-    now: Instant
-  ) throws(AzureError) -> String {
+  /// A certificate as the token endpoint gives it: its blob in base64. Nil where the key is not
+  /// described as RFC 7518 says.
+  package func certificate(for wish: SSHCertificateWish, principal: String) -> String? {
+    guard let modulus = decodedBase64URL(wish.modulus), modulus.count >= 256, modulus.first != 0,
+      let exponent = decodedBase64URL(wish.exponent), exponent.first ?? 0 != 0
+    else { return nil }
     var body = SSHBytes()
     body.string("ssh-rsa-cert-v01@openssh.com")
     body.string((0..<32).map { _ in UInt8.random(in: .min ... .max) })
-    body.positive(key.exponent)
-    body.positive(key.modulus)
+    body.positive(exponent)
+    body.positive(modulus)
     body.number(0, bytes: 8)
     body.number(1, bytes: 4)
-    body.string("\(identity.objectID)@\(tenant)")
+    body.string("\(wish.objectID)@\(wish.tenant)")
     body.string(SSHBytes.of(principal).bytes)
     // Five minutes ago to an hour from now.
-    let seconds = UInt64(max(0, now.seconds))
+    let seconds = UInt64(max(0, Instant.machineNow().seconds))
     body.number(seconds - 300, bytes: 8)
     body.number(seconds + 3600, bytes: 8)
     body.string([])
@@ -76,21 +56,20 @@ import COpenSSL
     body.string([])
     body.string(publicBlob)
     var signature = SSHBytes.of("rsa-sha2-256")
-    signature.string(try sign(body.bytes))
+    guard let signed = sign(body.bytes) else { return nil }
+    signature.string(signed)
     body.string(signature.bytes)
     return base64(body.bytes)
   }
 
-  private func sign(_ bytes: [UInt8]) throws(AzureError) -> [UInt8] {
+  private func sign(_ bytes: [UInt8]) -> [UInt8]? {
     var signature = [UInt8](repeating: 0, count: 512)
     var length = signature.count
-    guard let context = unsafe EVP_MD_CTX_new() else {
-      throw AzureError(500, "InternalServerError", "out of memory")
-    }
+    guard let context = unsafe EVP_MD_CTX_new() else { return nil }
     defer { unsafe EVP_MD_CTX_free(context) }
     guard unsafe EVP_DigestSignInit(context, nil, EVP_sha256(), nil, key) == 1,
       unsafe EVP_DigestSign(context, &signature, &length, bytes, bytes.count) == 1
-    else { throw AzureError(500, "InternalServerError", "the key could not sign") }
+    else { return nil }
     return Array(signature.prefix(length))
   }
 

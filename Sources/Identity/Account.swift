@@ -19,8 +19,11 @@ package struct Account: Codable, Hashable, Sendable {
   /// The credential's part of the token store's key.
   var storeName: String { "\(LoginCredential.name) \(sha256Hex(id, clientID.lowercased()))" }
 
+  /// The credential that this sign-in gives tokens through.
+  package var credentialName: String { LoginCredential.name }
+
   /// Whether a text means this account.
-  func isNamed(_ text: String) -> Bool {
+  package func isNamed(_ text: String) -> Bool {
     username.lowercased() == text.lowercased() || id.lowercased() == text.lowercased()
   }
 }

@@ -42,6 +42,12 @@ package final class AccountStore: Sendable {
     entries().map(\.account).filter { $0.cloud == cloud.storeKey }
   }
 
+  /// The accounts of all clouds.
+  package var all: [Account] { entries().map(\.account) }
+
+  /// Whether a sign-in is known whose secret lies in the keyring.
+  package var usesKeyring: Bool { entries().contains { $0.refreshToken == nil } }
+
   /// - Returns: nil where the account is not signed in (any more).
   func refreshToken(of account: Account) async throws(Failure) -> SecretBytes? {
     if let keyring { return try await keyring.secret(of: account.item) }

@@ -39,15 +39,21 @@ package actor CredentialChain: TokenProvider {
   /// Nothing is asked of anybody.
   ///
   /// - Throws: what ``token(for:)`` would throw where no credential is set up.
-  package func tenants() async throws(Failure) -> [String] {
-    if let chosen { return chosen.tenants }
+  package func tenants() async throws(Failure) -> [String] { try await ready()?.tenants ?? [] }
+
+  /// The first credential that is set up here, by its Azure SDK name; nil where none is.
+  ///
+  /// Nothing is asked of anybody.
+  package func credentialName() async throws(Failure) -> String? { try await ready()?.name }
+
+  private func ready() async throws(Failure) -> (any Credential)? {
+    if let chosen { return chosen }
     for row in selection.rows {
-      guard let find = row.find, case .ready(let credential) = try await find(context) else {
-        continue
+      if let find = row.find, case .ready(let credential) = try await find(context) {
+        return credential
       }
-      return credential.tenants
     }
-    return []
+    return nil
   }
 
   /// A token that lasts at least five more minutes; requests for the same one share one.

@@ -105,9 +105,11 @@ enum FederatedToken: Sendable {
       }
       throw Failure(
         .signInRefused, what: what,
-        why: (["\(server.authority) answered HTTP \(response.status)"
-          + (response.status == 200 ? " without a token" : "")] + ids)
-          .joined(separator: "; "),
+        why: ([
+          "\(server.authority) answered HTTP \(response.status)"
+            + (response.status == 200 ? " without a token" : "")
+        ] + ids)
+        .joined(separator: "; "),
         next: "check that the job may ask for tokens "
           + "(GitHub: permissions: id-token: write; Azure Pipelines: SYSTEM_ACCESSTOKEN)",
         cause: .http(status: response.status, serviceCode: nil, correlationID: nil))

@@ -128,8 +128,9 @@ package final class TokenStore: Sendable {
     await change { entries in entries = [] }
   }
 
-  /// Forgets all tokens of one credential, by its part of the key.
-  package func forgetAll(of credential: String) async throws(Failure) {
+  /// Forgets all tokens of one of our own sign-ins.
+  package func forgetAll(of account: Account) async throws(Failure) {
+    let credential = account.storeName
     memory.withLock { memory in memory = memory.filter { $0.key.credential != credential } }
     // The keyring's items do not tell whose they are: better to forget too much.
     if let keyring { return try await keyring.removeAll(.token) }

@@ -35,7 +35,6 @@ extension Connect {
       try refuse("--entra with --client openssh", "leave out one of them")
     }
     if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
-    if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
     if options.jit.rdpClient != nil { try refuse("--open") }
     if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }

@@ -22,8 +22,9 @@ import Testing
         ] : [],
       files: ["ca.pub": "\(authority.publicKeyLine)\n", "principals": "\(principal)\n"]
     ) {
-      if hasAuthority { $0.sshAuthority = authority }
-      $0.sshPrincipal = principal
+      if hasAuthority {
+        $0.sshCertificate = { authority.certificate(for: $0, principal: principal) }
+      }
       $0.machines[0].adminUsername = administrator
       if hasExtension { $0.machines[0].extensions = ["AADSSHLoginForLinux"] }
     }
@@ -73,7 +74,7 @@ import Testing
     let ordered = try await stage.connect("web1", ["--entra"])
     #expect(ordered.status == 255)
     #expect(ordered.code == "sign-in-refused", "\(ordered.error)")
-    #expect(ordered.error.contains("AADSTS700016"), "\(ordered.error)")
+    #expect(ordered.error.contains("AADSTS500011"), "\(ordered.error)")
     let run = try await stage.connect()
     #expect(run.status == 0, "\(run.error)")
   }
