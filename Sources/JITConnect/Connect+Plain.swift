@@ -51,6 +51,9 @@ extension Connect {
 
   private func runSession(over connection: AnsweringConnection) async throws -> Int32 {
     if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
+    if goal == .desktop {
+      return try await openDesktopBehindSSH(nil, connection, isConfirmed: true)
+    }
     let plan = SessionPlan(self, machine: nil, isConfirmed: true)
     return try await plan.run(over: connection)?.status ?? 255
   }
