@@ -12,7 +12,9 @@ import Terminal
 extension Connect {
   /// Reaches the host as plain ssh would: no call to Azure, ssh's own known_hosts files.
   func connectPlainly() async throws -> Int32 {
-    if options.jit.client == .openssh, !commandLine.has(.stdio) { throw try becomeOpenSSH() }
+    if options.jit.client == .openssh, !commandLine.has(.stdio), goal != .desktop {
+      throw try becomeOpenSSH()
+    }
     let host = options.hostName ?? options.originalHost
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")

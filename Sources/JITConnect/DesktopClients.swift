@@ -63,10 +63,12 @@ final class DesktopClients: Sendable {
       return state.processes.count - 1
     }
     startThread { [self] in
-      let ending = ChildProcess.wait(for: child)
+      // Its id stays its own until it is forgotten here: no signal goes to somebody else.
+      var information = unsafe siginfo_t()
+      _ = unsafe waitid(P_PID, id_t(child), &information, WEXITED | WNOWAIT)
       state.withLock { state in
         state.processes[index] = nil
-        state.endings[index] = ending
+        state.endings[index] = ChildProcess.wait(for: child)
       }
       try? writeAll(wake.write, [0])
     }

@@ -69,7 +69,7 @@ final class DesktopTunnel: Sendable {
   /// - Returns: whether they were.
   func keeps(_ note: String) -> Bool {
     guard note.hasPrefix("channel: open failed") else { return false }
-    lastRefusal.withLock { $0 = note }
+    lastRefusal.withLock { $0 = printable(note, limit: 300) }
     return true
   }
 

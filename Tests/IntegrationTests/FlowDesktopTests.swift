@@ -88,6 +88,18 @@ import Testing
     #expect(run.output.isEmpty)
   }
 
+  @Test(
+    "a Windows VM with an SSH server is a host like any other to the verb ssh and to a command",
+    .enabled(if: LoopbackServer.program != nil, "needs package openssh-server"))
+  func openSSH() async throws {
+    let stage = try await Stage.ssh { $0.machines[0].system = .windows }
+    for verb in [["ssh"], []] {
+      let run = try await stage.run(verb + stage.options() + ["web1", "echo windows"])
+      #expect(run.status == 0, "\(run.error)")
+      #expect(run.text == "windows\n")
+    }
+  }
+
   @Test("-p and -l are the port and the user of the file")
   func options() async throws {
     let free = Int(try Simulator.freePort())
