@@ -22,11 +22,15 @@ struct SessionPlan: Sendable {
   private let isConfirmed: Bool
   /// A certificate of Entra ID to log in by; nil where the user's own keys are used.
   private let login: EntraLogin?
+  /// What the session carries in place of a shell or command.
+  private let tunnel: DesktopTunnel?
 
   init(
-    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, _ login: EntraLogin? = nil
+    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, login: EntraLogin? = nil,
+    tunnel: DesktopTunnel? = nil
   ) {
     self.login = login
+    self.tunnel = tunnel
     world = connect.world
     options = connect.options
     commandBytes = connect.commandLine.commandBytes
@@ -50,7 +54,7 @@ struct SessionPlan: Sendable {
     // Interruptions end the session in its own loop, with the terminal restored.
     Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
-    var request = try request()
+    var request = if let tunnel { tunnel.request } else { try request() }
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
@@ -92,9 +96,11 @@ struct SessionPlan: Sendable {
       guard let login, let machine else { throw error }
       throw login.explaining(error, on: machine)
     }
-    let localCommand = try LocalCommand(
-      options, tokens(address: connection.address), world.environment)
-    request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
+    if tunnel == nil {
+      let localCommand = try LocalCommand(
+        options, tokens(address: connection.address), world.environment)
+      request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
+    }
     let ending = try session.run(request, streams: streams)
     session.disconnect()
     return ending
@@ -304,7 +310,8 @@ struct SessionPlan: Sendable {
   private var sessionLog: SSHLog {
     let console = world.console
     return SSHLog(
-      level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) },
+      level: options.verbosity, debug: world.writeDebug,
+      note: { [tunnel] text in if tunnel?.keeps(text) != true { console.remark(text) } },
       tellsInformation: options.logLevel >= .info)
   }
 }

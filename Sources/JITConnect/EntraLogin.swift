@@ -132,8 +132,8 @@ extension Connect {
   func entraLogin(
     on machine: VirtualMachine, _ azure: AzureAccess
   ) throws(Failure) -> Task<Result<EntraLogin?, Failure>, Never>? {
-    // OpenSSH's own client logs in itself.
-    guard !commandLine.has(.stdio), options.jit.client == .libssh2,
+    // OpenSSH's own client logs in itself; a desktop is signed in to by its own client.
+    guard !isDesktop(machine), !commandLine.has(.stdio), options.jit.client == .libssh2,
       EntraLogin.isWanted(for: machine, options)
     else { return nil }
     let isOrdered = options.jit.entra == .yes
