@@ -103,13 +103,13 @@ import Testing
     let token = AccessToken(
       secret: SecretBytes(Array("abc".utf8)), expiresOn: testNow.addingTimeInterval(3600),
       source: "x")
-    await TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
+    try await TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
       .keep(token, for: key)
     let good = String(decoding: try Files.read(path), as: UTF8.self)
     for _ in 0..<100 {
       try Files.replace(path, with: damaged(good, &generator))
       let store = TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
-      if let token = store.token(for: key) {
+      if let token = try await store.token(for: key) {
         #expect(TokenAnswer.isToken(token.secret.exposedText))
       }
     }
