@@ -77,6 +77,7 @@ import Testing
 
   private static let secretTool = #"""
     #!/bin/sh
+    PATH=/usr/bin:/bin
     here=$(dirname "$0")
     echo "$@" >> "$here/calls"
     verb=$1

@@ -18,7 +18,7 @@ struct FakeBrowser {
     let file = stage.folder + "/work/address"
     try Files.replace(
       stage.folder + "/work/browser",
-      with: "#!/bin/sh\nprintf '%s' \"$*\" > '\(file).new' && mv '\(file).new' '\(file)'\n".utf8,
+      with: "#!/bin/sh\nPATH=/usr/bin:/bin\nprintf '%s' \"$*\" > '\(file).new' && mv '\(file).new' '\(file)'\n".utf8,
       mode: 0o755)
   }
 
