@@ -16,7 +16,8 @@ package struct AzureAccess: Sendable {
     var pacing = Pacing.system
     pacing.clock = world.clock
     let client = ARMClient(
-      cloud: cloud, tokens: signIn.chain, transport: world.http, version: world.version, pacing: pacing,
+      cloud: cloud, tokens: signIn.chain, transport: world.http, version: world.version,
+      pacing: pacing,
       onCall: { world.debug("\($0)") })
     directory = VirtualMachineDirectory(client: client)
     policies = JITPolicies(client: client)

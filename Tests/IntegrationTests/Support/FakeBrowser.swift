@@ -18,7 +18,12 @@ struct FakeBrowser {
     let file = stage.folder + "/work/address"
     try Files.replace(
       stage.folder + "/work/browser",
-      with: "#!/bin/sh\nPATH=/usr/bin:/bin\nprintf '%s' \"$*\" > '\(file).new' && mv '\(file).new' '\(file)'\n".utf8,
+      with: """
+        #!/bin/sh
+        PATH=/usr/bin:/bin
+        printf '%s' "$*" > '\(file).new' && mv '\(file).new' '\(file)'
+
+        """.utf8,
       mode: 0o755)
   }
 
