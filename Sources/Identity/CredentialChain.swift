@@ -159,7 +159,7 @@ package actor CredentialChain: TokenProvider {
     let names = Set(selection.rows.map(\.name))
     if names.contains(LoginCredential.name) {
       let login = SignInSubject.ownLogin(
-        tenant: request.tenant, cloud: context.cloudToName, claims: request.claims)
+        tenant: request.tenant, cloud: context.cloud.nameInCommands, claims: request.claims)
       return selection.account == nil ? "\(login), or: az login" : login
     }
     guard names.contains(AzureCLICredential.name) else {
