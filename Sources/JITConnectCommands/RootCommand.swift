@@ -27,7 +27,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: Version.longText,
     subcommands: [
-      SSHVerb.self, StatusCommand.self, LoginCommand.self, LogoutCommand.self, WhoamiCommand.self,
+      SSHVerb.self, RDPCommand.self, StatusCommand.self, LoginCommand.self, LogoutCommand.self,
+      WhoamiCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.

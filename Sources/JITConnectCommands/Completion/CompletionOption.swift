@@ -64,7 +64,7 @@ struct CompletionOption: Sendable, Equatable {
     case .cloud: return .words(["AzureCloud", "AzureUSGovernment", "AzureChinaCloud"])
     case .identity: return .words(AccessToken.knownSources)
     case .source: return .words(["auto", "any"])
-    case .rdpFile: return .files
+    case .rdpFile, .rdpSign, .rdpSignKey, .rdpSignPassphrase: return .files
     default:
       guard case .states(let words) = keyword.row.syntax else { return .anything }
       return .words(words)
