@@ -20,7 +20,9 @@ struct AzureCLICredential: Credential {
       let profile = await AzureCLIProfile.read(
         in: folder, cloud: context.cloud.name, sleep: context.sleep)
     else {
-      return .absent("az is not signed in to \(context.cloud.name) (looked in \(path))")
+      let reason = "az is not signed in to \(context.cloud.name) (looked in \(path))"
+      return Files.kind(of: path + "/azureProfile.json") == nil
+        ? .absent(reason) : .incomplete(reason)
     }
     return .ready(AzureCLICredential(folder: folder, profile: profile, context: context))
   }

@@ -40,6 +40,8 @@ enum CredentialState: Sendable {
   case ready(any Credential)
   /// What was looked for and not found: "AZURE_CLIENT_SECRET is not set".
   case absent(String)
+  /// Somebody began to set it up: what is missing.
+  case incomplete(String)
 }
 
 /// The world that credentials see.

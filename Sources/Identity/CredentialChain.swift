@@ -86,10 +86,14 @@ package actor CredentialChain: TokenProvider {
       }
     }
     var reasons: [String] = []
+    // What nobody began to set up is only worth a word where it was chosen.
+    let tellsAbsent = selection.reason != nil
     for row in selection.rows {
       guard let find = row.find else { continue }
       switch try await find(context) {
       case .absent(let reason):
+        if tellsAbsent { reasons.append("\(row.name): \(reason)") }
+      case .incomplete(let reason):
         reasons.append("\(row.name): \(reason)")
       case .ready(let credential):
         do {
@@ -139,6 +143,12 @@ package actor CredentialChain: TokenProvider {
   }
 
   private func nothingFound(_ reasons: [String], _ request: TokenRequest) -> Failure {
+    var reasons = reasons
+    if selection.reason == nil {
+      reasons.append(
+        "nobody has signed in to \(context.cloud.name) with jitconnect login, az or azd, and no "
+          + "application or managed identity is set up")
+    }
     let limited = selection.reason.map { " allowed by \($0)" } ?? ""
     return Failure(
       .signInNeeded, what: "not signed in to Azure: no credential\(limited) is set up",
@@ -149,7 +159,7 @@ package actor CredentialChain: TokenProvider {
     let names = Set(selection.rows.map(\.name))
     if names.contains(LoginCredential.name) {
       let login = SignInSubject.ownLogin(
-        tenant: request.tenant, cloud: context.cloudToName, claims: request.claims)
+        tenant: request.tenant, cloud: context.cloud.nameInCommands, claims: request.claims)
       return selection.account == nil ? "\(login), or: az login" : login
     }
     guard names.contains(AzureCLICredential.name) else {

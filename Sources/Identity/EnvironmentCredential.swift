@@ -13,13 +13,13 @@ enum EnvironmentCredential {
       proof = .secret(SecretBytes(Array(secret.utf8)))
     } else if environment["AZURE_CLIENT_CERTIFICATE_PATH"] != nil {
       // Read only where the other variables say that it is meant.
-      if let missing = environment.missing(Self.who) { return .absent(missing) }
+      if let missing = environment.missing(Self.who) { return .incomplete(missing) }
       proof = .certificate(try CertificateFile(environment))
     } else {
       return .absent(
         "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set")
     }
-    if let missing = environment.missing(Self.who) { return .absent(missing) }
+    if let missing = environment.missing(Self.who) { return .incomplete(missing) }
     return .ready(
       try ApplicationCredential(
         name: name, tenant: environment["AZURE_TENANT_ID"] ?? "",

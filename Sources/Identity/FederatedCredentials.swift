@@ -49,7 +49,7 @@ enum AzurePipelinesCredential {
     if let missing = environment.missing([
       "SYSTEM_ACCESSTOKEN", "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
     ]) {
-      return .absent(missing)
+      return .incomplete(missing)
     }
     let connection = environment["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"] ?? ""
     let bearer = SecretBytes(Array((environment["SYSTEM_ACCESSTOKEN"] ?? "").utf8))
@@ -68,7 +68,7 @@ extension CredentialContext {
     guard let tenant = tenant ?? environment["AZURE_TENANT_ID"],
       let clientID = clientID ?? environment["AZURE_CLIENT_ID"]
     else {
-      return .absent(
+      return .incomplete(
         environment.missing(["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]) ?? "no application is named")
     }
     return .ready(

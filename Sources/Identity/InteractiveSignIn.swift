@@ -189,7 +189,7 @@ package struct InteractiveSignIn: Sendable {
       kind: .ownLogin, credential: LoginCredential.name,
       account: wish.username.map { printable($0, limit: 100) } ?? "you", clientID: wish.clientID,
       tenant: try TenantName.checked(wish.tenant ?? AccountStore.anyTenant),
-      scope: context.cloud.tokenScope, claims: wish.claims, cloud: context.cloudToName)
+      scope: context.cloud.tokenScope, claims: wish.claims, cloud: context.cloud.nameInCommands)
   }
 
   private struct ClientInfo: Decodable {

@@ -27,7 +27,8 @@ struct LoginCredential: Credential {
             ? "nobody is"
             : "signed in: "
               + accounts.map { printable($0.username, limit: 100) }.joined(separator: ", "),
-          next: SignInSubject.ownLogin(tenant: nil, cloud: context.cloudToName, claims: nil))
+          next: SignInSubject.ownLogin(
+            tenant: nil, cloud: context.cloud.nameInCommands, claims: nil))
       }
       return .ready(
         LoginCredential(store: store, accounts: [account], first: account, context: context))
@@ -75,7 +76,7 @@ struct LoginCredential: Credential {
         .signInNeeded, what: "\(name): the sign-in of \(username) is not in this token store",
         why: "it was made with another value of JitTokenStore, or the keyring lost it",
         next: SignInSubject.ownLogin(
-          tenant: tenant, cloud: context.cloudToName, claims: request.claims))
+          tenant: tenant, cloud: context.cloud.nameInCommands, claims: request.claims))
     }
     var form = FormBody()
     form.append("grant_type", "refresh_token")
@@ -83,7 +84,8 @@ struct LoginCredential: Credential {
     form.append("refresh_token", secret: refresh)
     let subject = SignInSubject(
       kind: .ownLogin, credential: name, account: username, clientID: account.clientID,
-      tenant: tenant, scope: request.scope, claims: request.claims, cloud: context.cloudToName)
+      tenant: tenant, scope: request.scope, claims: request.claims,
+      cloud: context.cloud.nameInCommands)
     let answer = try await context.tokenEndpoint.answer(
       to: form, subject: subject, request: request, isPerson: true)
     if let next = answer.refreshToken, TokenAnswer.isToken(next) {
@@ -94,10 +96,9 @@ struct LoginCredential: Credential {
   }
 }
 
-extension CredentialContext {
+extension Cloud {
   /// The cloud's name for a command, where the command would mean another one without it.
-  var cloudToName: String? {
-    let isOrdinary = cloud.metadataURL != nil || cloud.name == Cloud.azureCloud.name
-    return isOrdinary ? nil : cloud.name
+  var nameInCommands: String? {
+    metadataURL != nil || name == Self.azureCloud.name ? nil : name
   }
 }

@@ -12,7 +12,7 @@ enum LoopbackPage {
     guard let request,
       ["localhost:\(port)", "127.0.0.1:\(port)", "[::1]:\(port)"].contains(request.host)
     else { return (page(400, "Bad Request", "This is no answer to a sign-in."), nil) }
-    guard request.path == "/" else {
+    guard request.path.prefix(while: { $0 != "?" }) == "/" else {
       return (page(404, "Not Found", "There is nothing here."), nil)
     }
     guard request.method == "POST" else {

@@ -19,7 +19,8 @@ package struct AzureAccess: Sendable {
     var pacing = Pacing.system
     pacing.clock = world.clock
     let client = ARMClient(
-      cloud: cloud, tokens: chain, transport: world.http, version: world.version, pacing: pacing,
+      cloud: cloud, tokens: chain, transport: world.http, version: world.version,
+      pacing: pacing,
       onCall: { world.debug("\($0)") })
     directory = VirtualMachineDirectory(client: client) { () async throws(Failure) in
       try await chain.tenants()

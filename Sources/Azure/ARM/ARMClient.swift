@@ -155,7 +155,8 @@ package struct ARMClient: Sendable {
         }
         if answer.status == 401 {
           throw Failure(
-            unauthorized: failure, challenge: credentials.challenge, hint: credentials.scope)
+            unauthorized: failure, challenge: credentials.challenge, token, cloud,
+            scope: credentials.scope)
         }
         guard let pause = try retries.pause(after: answer, error, failure) else { throw failure }
         try await pacing.pause(pause)
