@@ -14,12 +14,17 @@ import Platform
 
   enum Hash { case sha1, sha256 }
 
-  /// Empty where the library refuses.
-  func digest(_ hash: Hash) -> [UInt8] {
+  /// - Throws: `system-failed` where the library refuses: an empty one would match another.
+  func digest(_ hash: Hash) throws(Failure) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var length: UInt32 = 0
     let algorithm = unsafe hash == .sha1 ? EVP_sha1() : EVP_sha256()
-    guard unsafe X509_digest(certificate, algorithm, &digest, &length) == 1 else { return [] }
+    guard unsafe X509_digest(certificate, algorithm, &digest, &length) == 1, length > 0
+    else {
+      throw Failure(
+        .systemFailed, what: "the certificate's fingerprint cannot be made",
+        why: opensslErrorText())
+    }
     return Array(digest.prefix(Int(length)))
   }
 
@@ -49,9 +54,10 @@ import Platform
   }
 
   /// All of it, for people.
-  var summary: RDPCertificate {
+  func summary() throws(Failure) -> RDPCertificate {
     unsafe RDPCertificate(
-      fingerprint: digest(.sha256), thumbprint: digest(.sha1), name: name, validFrom: validFrom,
+      fingerprint: try digest(.sha256), thumbprint: try digest(.sha1), name: name,
+      validFrom: validFrom,
       validUntil: validUntil)
   }
 }

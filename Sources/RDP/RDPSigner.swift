@@ -22,11 +22,17 @@ package struct RDPSigner: ~Copyable {
     if isPEM(file) {
       try material.readPEM(certificate: file, key: keyFile ?? file, passphrase)
     } else {
+      guard keyFile == nil else {
+        throw failed(
+          "the certificate cannot be used", "PKCS#12 holds its own key",
+          next: "leave --sign-key out, or give the certificate as PEM")
+      }
       try material.readPKCS12(file, passphrase)
     }
     try material.check()
+    let thumbprint = try material.thumbprint()
+    self.thumbprint = thumbprint
     publisher = material.publisher
-    thumbprint = material.thumbprint
     self.material = material
   }
 
@@ -161,8 +167,8 @@ package struct RDPSigner: ~Copyable {
 
   var publisher: String { unsafe CertificateFields(certificate: certificate).name }
 
-  var thumbprint: String {
-    let digest = unsafe CertificateFields(certificate: certificate).digest(.sha256)
+  borrowing func thumbprint() throws(Failure) -> String {
+    let digest = unsafe try CertificateFields(certificate: certificate).digest(.sha256)
     return hexadecimal(digest, separator: "").uppercased()
   }
 }

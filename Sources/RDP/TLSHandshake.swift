@@ -47,8 +47,11 @@ package struct TLSHandshake: ~Copyable {
       unsafe SSL_CTX_free(context)
       throw refused
     }
-    guard let incoming = unsafe BIO_new(BIO_s_mem()), let outgoing = unsafe BIO_new(BIO_s_mem())
-    else {
+    let buffers = unsafe (BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()))
+    guard let incoming = unsafe buffers.0, let outgoing = unsafe buffers.1 else {
+      // Both take a null pointer.
+      unsafe BIO_free(buffers.0)
+      unsafe BIO_free(buffers.1)
       unsafe SSL_free(session)
       unsafe SSL_CTX_free(context)
       throw refused
@@ -101,6 +104,6 @@ package struct TLSHandshake: ~Copyable {
       throw Failure(.protocolFailed, what: "the server shows no certificate")
     }
     defer { unsafe X509_free(certificate) }
-    return unsafe CertificateFields(certificate: certificate).summary
+    return unsafe try CertificateFields(certificate: certificate).summary()
   }
 }
