@@ -20,6 +20,8 @@ final class Forwarding {
   /// libssh2 opens one channel at a time; the others wait their turn.
   private var opening: ForwardedConnection?
   private var boundPaths: [String] = []
+  /// Told of each local connection.
+  private let whenForwarding: @Sendable () -> Void
   private var buffer = [UInt8](repeating: 0, count: 64 << 10)
   private var firstServed = 0
   private var pausedUntil: ContinuousClock.Instant?
@@ -28,7 +30,11 @@ final class Forwarding {
   private static let unreadLimit = 64 << 20
   private static let connectionLimit = 4096
 
-  init(session: SSHSession, plan: ForwardingPlan, agentSocket: String?) {
+  init(
+    session: SSHSession, plan: ForwardingPlan, agentSocket: String?,
+    whenForwarding: @escaping @Sendable () -> Void = {}
+  ) {
+    self.whenForwarding = whenForwarding
     self.session = session
     self.plan = plan
     self.agentSocket = agentSocket
@@ -304,6 +310,7 @@ final class Forwarding {
           ForwardedConnection(
             phase: forward.target == .socks ? .greeting : .waiting,
             origin: "\(client.host) port \(client.port)", target: forward.target, socket: socket))
+        whenForwarding()
       } catch {
         // Out of descriptors: those that are open come first.
         log.note("accept: \(error)")

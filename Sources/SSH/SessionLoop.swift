@@ -62,7 +62,8 @@ final class SessionLoop {
     inputHasEnded = streams.input == nil || request.program == .none
     hasSentEnd = request.program == .none
     forwarding = Forwarding(
-      session: session, plan: request.forwarding, agentSocket: request.agentSocket)
+      session: session, plan: request.forwarding, agentSocket: request.agentSocket,
+      whenForwarding: request.whenForwarding)
     if request.terminal != nil, let escape = request.escape {
       escapes = EscapeFilter(escape: escape)
     }
@@ -257,6 +258,7 @@ final class SessionLoop {
       polls.append(
         pollfd(fd: sink.isIdle ? -1 : sink.pollDescriptor, events: Int16(POLLOUT), revents: 0))
     }
+    let stopIndex = polls.count
     polls.append(
       pollfd(
         fd: ending == nil ? request.stop ?? -1 : -1, events: Int16(POLLIN), revents: 0))
@@ -275,7 +277,8 @@ final class SessionLoop {
       if output.problem != nil, outputLost == nil { try outputGone() }
       if polls[2].revents != 0 { readInput() }
       if polls[0].revents != 0 { session.receive() }
-      if polls[5].revents != 0 { ending = .finished }
+      // What a signal has ended in this very turn stays so.
+      if ending == nil, polls[stopIndex].revents != 0 { ending = .finished }
       forwarding.handle(polls[forwardsStart...])
     }
     try checkAlive()

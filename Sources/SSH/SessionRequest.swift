@@ -47,6 +47,8 @@ package struct SessionRequest: Sendable {
   package var stop: Int32?
   /// Called once when everything stands: forwards listen and the program has been started.
   package var whenStanding: @Sendable () throws(Failure) -> Void = {}
+  /// Called for each connection that a local forward takes.
+  package var whenForwarding: @Sendable () -> Void = {}
 
   package init(
     _ program: Program, terminal: Terminal? = nil,
