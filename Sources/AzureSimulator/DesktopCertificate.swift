@@ -26,10 +26,12 @@ package final class DesktopCertificate: Sendable {
   }
 
   /// Makes the server's side of TLS on a connection, then reads to its end.
-  func serve(_ descriptor: Int32) {
+  ///
+  /// - Parameter hear: told how many bytes have come inside TLS.
+  func serve(_ descriptor: Int32, hear: (Int) -> Void = { _ in }) {
     // Not under the lock: it lasts as long as the client likes.
     guard let server = server.withLock({ $0 }) else { return }
-    server.serve(descriptor)
+    server.serve(descriptor, hear)
   }
 }
 
@@ -83,7 +85,7 @@ package final class DesktopCertificate: Sendable {
   }
 
   /// Through buffers: OpenSSL's own writes raise SIGPIPE where the client has gone.
-  func serve(_ descriptor: Int32) {
+  func serve(_ descriptor: Int32, _ hear: (Int) -> Void) {
     guard let session = unsafe SSL_new(context), let incoming = unsafe BIO_new(BIO_s_mem()),
       let outgoing = unsafe BIO_new(BIO_s_mem())
     else { return }
@@ -99,7 +101,10 @@ package final class DesktopCertificate: Sendable {
       while case let count = unsafe BIO_read(outgoing, &buffer, size), count > 0 {
         guard Socket.sendAll(descriptor, Array(buffer.prefix(Int(count)))) else { return }
       }
-      if result > 0 { continue }
+      if result > 0 {
+        hear(Int(result))
+        continue
+      }
       guard wantsMore, let bytes = try? readSome(descriptor, limit: 4096), !bytes.isEmpty,
         unsafe BIO_write(incoming, bytes, Int32(clamping: bytes.count)) == bytes.count
       else { return }

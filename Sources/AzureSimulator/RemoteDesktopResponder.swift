@@ -21,6 +21,12 @@ package struct RemoteDesktopResponder: Sendable {
   package var pieceSize: Int
   /// Shown where the chosen protocol begins with TLS; nil hangs up there.
   package var certificate: DesktopCertificate?
+  /// Answers a real client in another way: it names its user, as who only looks does not.
+  package var answerToClients: Answer?
+  /// Shown to a real client in the other's place.
+  package var certificateToClients: DesktopCertificate?
+  /// Hears what real clients say behind the first answer.
+  package var overheard: Overheard?
 
   package init(
     _ answer: Answer = .chosen(2), pieceSize: Int = 64, certificate: DesktopCertificate? = .shared
@@ -30,7 +36,7 @@ package struct RemoteDesktopResponder: Sendable {
     self.certificate = certificate
   }
 
-  private var bytes: [UInt8] {
+  private static func bytes(_ answer: Answer) -> [UInt8] {
     let head: [UInt8] = [0x03, 0, 0, 0x13, 0x0E, 0xD0, 0, 0, 0x12, 0x34, 0]
     switch answer {
     case .chosen(let chosen): return head + [0x02, 0x1F, 0x08, 0, chosen, 0, 0, 0]
@@ -53,14 +59,21 @@ package struct RemoteDesktopResponder: Sendable {
       guard request[0] == 0x03 else { return }
     }
     guard request.count >= 7, request[5] & 0xF0 == 0xE0 else { return }
-    let bytes = bytes
+    // A cookie makes it longer ([MS-RDPBCGR] 2.2.1.1).
+    let isClient = request.count > 19
+    let answer = isClient ? answerToClients ?? answer : answer
+    let bytes = Self.bytes(answer)
+    if isClient { overheard?.connect() }
     for start in stride(from: 0, to: bytes.count, by: pieceSize) {
       Socket.sendAll(descriptor, Array(bytes[start..<min(start + pieceSize, bytes.count)]))
     }
     if case .chosen(let chosen) = answer, chosen != 0 {
-      certificate?.serve(descriptor)
+      let shown = isClient ? certificateToClients ?? certificate : certificate
+      shown?.serve(descriptor) { if isClient { overheard?.hear($0) } }
       return
     }
-    while let chunk = try? readSome(descriptor, limit: 4096), !chunk.isEmpty {}
+    while let chunk = try? readSome(descriptor, limit: 4096), !chunk.isEmpty {
+      if isClient { overheard?.hear(chunk.count) }
+    }
   }
 }
