@@ -17,8 +17,10 @@ extension Files {
   /// write.
   ///
   /// The checks are made on the open file, so it cannot be exchanged in between.
+  ///
+  /// - Parameter othersMayRead: takes a file with any mode.
   package static func readPrivate(
-    _ path: String, owner: UInt32, limit: Int = 4 << 20
+    _ path: String, owner: UInt32, othersMayRead: Bool = false, limit: Int = 4 << 20
   ) throws(SystemError) -> PrivateContent {
     let number: Int32
     do {
@@ -38,7 +40,9 @@ extension Files {
     _ = try valueOrSystemError { unsafe fstat(descriptor.number, &status) }
     guard status.st_mode & S_IFMT == S_IFREG else { return .refused("it is not a regular file") }
     guard status.st_uid == owner else { return .refused("it belongs to another user") }
-    guard status.st_mode & 0o077 == 0 else { return .refused("other users may read or change it") }
+    guard othersMayRead || status.st_mode & 0o077 == 0 else {
+      return .refused("other users may read or change it")
+    }
     var bytes: [UInt8] = []
     while true {
       let chunk = try readSome(descriptor.number, limit: 64 << 10)

@@ -5,8 +5,7 @@
 #endif
 
 extension Files {
-  /// Makes a folder that only this user can look into, gone at the next start of the machine at the
-  /// latest; whoever asked for it removes it.
+  /// Makes a folder that only this user can look into; whoever asked for it removes it.
   ///
   /// - Parameter name: how its name begins.
   package static func makeTemporaryDirectory(

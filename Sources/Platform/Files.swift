@@ -10,6 +10,7 @@ package enum Files {
   package struct Kind: Sendable {
     package var isRegular: Bool
     package var isDirectory: Bool
+    package var isLink: Bool
     package var owner: UInt32
     /// The permission bits.
     package var mode: UInt32
@@ -23,7 +24,8 @@ package enum Files {
     guard result == 0 else { return nil }
     let format = status.st_mode & S_IFMT
     return Kind(
-      isRegular: format == S_IFREG, isDirectory: format == S_IFDIR, owner: status.st_uid,
+      isRegular: format == S_IFREG, isDirectory: format == S_IFDIR, isLink: format == S_IFLNK,
+      owner: status.st_uid,
       mode: UInt32(status.st_mode & 0o7777), size: Int(status.st_size))
   }
 
@@ -96,8 +98,11 @@ package enum Files {
   /// Replaces a file in one step: a reader sees the old content or the new, never a part.
   ///
   /// A link at `path` is replaced, not followed. Missing folders are made (0700).
+  ///
+  /// - Parameter onlyIfAbsent: fails with `EEXIST` where anything lies at `path`.
   package static func replace(
-    _ path: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o600
+    _ path: String, with bytes: some Collection<UInt8>, mode: UInt32 = 0o600,
+    onlyIfAbsent: Bool = false
   ) throws(SystemError) {
     let directory = parentDirectory(of: path)
     try makeDirectory(directory)
@@ -118,6 +123,12 @@ package enum Files {
       if mode != 0o600 { _ = try valueOrSystemError { fchmod(descriptor.number, mode_t(mode)) } }
       try writeAll(descriptor.number, bytes)
       _ = try valueOrSystemError { fsync(descriptor.number) }
+      // Where a disk knows no second name for a file, nothing else can keep it from being replaced.
+      if onlyIfAbsent, unsafe link(temporary, path) == 0 {
+        unsafe unlink(temporary)
+        return
+      }
+      if onlyIfAbsent, ![EPERM, EOPNOTSUPP, ENOSYS].contains(errno) { throw SystemError.last }
       _ = try valueOrSystemError { unsafe rename(temporary, path) }
     } catch {
       unsafe unlink(temporary)
