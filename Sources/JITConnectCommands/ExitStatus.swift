@@ -11,7 +11,7 @@ enum ExitStatus {
   /// The status of a verb that ended with this failure.
   static func ofVerb(_ code: Failure.Code) -> Int32 {
     switch code {
-    case .vmNotFound, .vmAmbiguous, .notFound: 3
+    case .vmNotFound, .vmAmbiguous, .notFound, .rdpClientMissing: 3
     case .signInNeeded, .signInRefused: 4
     case .notPermitted: 5
     case .jitNotEnabled, .defenderPlanMissing, .vmUnsupported: 6

@@ -40,17 +40,21 @@ package struct ChildProcess: Sendable {
 
   /// The program of that name on `PATH`; nil where there is none. Relative entries of `PATH` are
   /// passed over: they would run whatever lies in the current folder.
+  ///
+  /// - Parameter name: an absolute path is looked at where it is.
   package static func find(_ name: String, in environment: Environment) -> String? {
+    if name.hasPrefix("/") { return isProgram(name) ? name : nil }
     for folder in (environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
     where folder.hasPrefix("/") {
       let path = "\(folder)/\(name)"
-      if unsafe access(path, X_OK) == 0,
-        Files.kind(of: path, followingLinks: true)?.isRegular == true
-      {
-        return path
-      }
+      if isProgram(path) { return path }
     }
     return nil
+  }
+
+  private static func isProgram(_ path: String) -> Bool {
+    unsafe access(path, X_OK) == 0
+      && Files.kind(of: path, followingLinks: true)?.isRegular == true
   }
 
   /// Starts the program on the given descriptors, which stay the caller's.

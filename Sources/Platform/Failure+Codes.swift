@@ -64,6 +64,7 @@ extension Failure.Code {
   // RDP
   package static let rdpSigningFailed = Self("rdp-signing-failed")
   package static let rdpCertificateChanged = Self("rdp-certificate-changed")
+  package static let rdpClientMissing = Self("rdp-client-missing")
   package static let rdpPinsUnreadable = Self("rdp-pins-unreadable")
 
   // Files and processes

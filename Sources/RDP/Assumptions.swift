@@ -9,7 +9,7 @@ package enum Assumptions {
   static let windowsAppName = "Windows App"
 
   /// How long that client may take to read a file after `open` has ended.
-  package static let secondsToReadFile: UInt32 = 10
+  package static let timeToReadFile = Duration.seconds(10)
 
   /// `gatewaycredentialssource`: asks for the gateway's credentials, whatever kind it takes.
   static let gatewayCredentialsSource = 4

@@ -27,10 +27,14 @@ package struct RDPClient: Sendable, Equatable {
     package var user: String?
     /// SHA-256 of the server's certificate, where it was seen and is trusted.
     package var fingerprint: [UInt8]?
+    /// How the server has chosen to go on when the certificate was seen.
+    package var security: RDPProbe.SecurityProtocol?
 
     package init(
-      file: String, host: String, port: Int, user: String? = nil, fingerprint: [UInt8]? = nil
+      file: String, host: String, port: Int, user: String? = nil, fingerprint: [UInt8]? = nil,
+      security: RDPProbe.SecurityProtocol? = nil
     ) {
+      self.security = security
       self.file = file
       self.host = host
       self.port = port
@@ -44,7 +48,18 @@ package struct RDPClient: Sendable, Equatable {
     if case .windowsApp = kind { true } else { false }
   }
 
-  /// Whether the client accepts only the certificate it is told to; the others ask the user.
+  /// Whether the program may leave the session to another one that runs already.
+  package var mayHandOver: Bool {
+    switch kind {
+    case .windowsApp, .remmina, .command: true
+    case .mstsc, .freeRDP: false
+    }
+  }
+
+  /// Whether the client can be held to a certificate; the others ask the user.
+  ///
+  /// It also takes what this computer's authorities vouch for under the very name in the file, and
+  /// what it has noted itself: it is given a configuration without such notes.
   package var holdsCertificate: Bool { kind == .freeRDP }
 
   /// The program's arguments, without its own name.
@@ -86,8 +101,30 @@ package struct RDPClient: Sendable, Equatable {
     if let fingerprint = session.fingerprint {
       // Only this form matches: lower case, with colons. Without "deny" another one is asked about.
       arguments.append("/cert:deny,fingerprint:sha256:\(hexadecimal(fingerprint, separator: ":"))")
+      // Else an impostor could choose RDP's own encryption, in which no certificate is shown. This
+      // form is known to FreeRDP 2 and 3; that which forbids one way alone differs.
+      switch session.security {
+      case RDPProbe.SecurityProtocol.hybrid?, RDPProbe.SecurityProtocol.hybridEx?:
+        arguments.append("/sec:nla")
+      case RDPProbe.SecurityProtocol.entra?: arguments.append("/sec:aad")
+      default: arguments.append("/sec:tls")
+      }
     }
     return arguments
+  }
+
+  /// The command may be a shell's: ssh's own rule for what it puts into commands.
+  private static func check(_ value: String, _ what: String) throws(Failure) {
+    let scalars = Array(value.unicodeScalars)
+    let isSafe =
+      !scalars.contains { "'`\"$;&<>|(){}".unicodeScalars.contains($0) || $0.value < 0x20 }
+      && scalars.first != "-" && scalars.last != "\\"
+      && !zip(scalars, scalars.dropFirst()).contains { $0.properties.isWhitespace && $1 == "-" }
+    guard isSafe else {
+      throw Failure(
+        .settingInvalid, what: "\(what) \(printable(value)) is not put into a command",
+        why: "it holds what a shell would act on", next: "leave it out of JitRdpClient")
+    }
   }
 
   private static func filled(
@@ -104,9 +141,13 @@ package struct RDPClient: Sendable, Equatable {
         }
         switch rest.popFirst() {
         case "f": text += session.file
-        case "h": text += session.host
+        case "h":
+          try check(session.host, "the host")
+          text += session.host
         case "p": text += String(session.port)
-        case "u": text += session.user ?? ""
+        case "u":
+          try check(session.user ?? "", "the user name")
+          text += session.user ?? ""
         case "%": text += "%"
         default:
           throw Failure(
@@ -167,8 +208,9 @@ extension RDPClient {
   /// - Parameters:
   ///   - setting: `JitRdpClient`: nil or `auto` takes the first that is there; a name of the
   ///     table; a program of the table; or a command line, split at blanks (quotes keep them).
-  ///   - find: the path of a program on `PATH`, nil where it is not there.
-  /// - Throws: `not-found` where no client is there, `setting-invalid`.
+  ///   - find: the path of a program on `PATH`, or of one that is named by its path; nil where it
+  ///     is not there.
+  /// - Throws: `rdp-client-missing` where no client is there, `setting-invalid`.
   package static func choose(
     _ setting: String?, on system: System = .current, find: (String) -> String?
   ) throws(Failure) -> RDPClient {
@@ -178,23 +220,28 @@ extension RDPClient {
       for program in row.programs where byName || wanted == program && program != "open" {
         if let path = find(program) { return RDPClient(kind: row.kind, path: path) }
       }
+      if wanted.hasPrefix("/"), let name = wanted.split(separator: "/").last, name != "open",
+        row.programs.contains(String(name)), let path = find(wanted)
+      {
+        return RDPClient(kind: row.kind, path: path)
+      }
       if byName, wanted != "auto" {
         throw Failure(
-          .notFound, what: "the RDP client \(row.name) is not installed",
+          .rdpClientMissing, what: "the RDP client \(row.name) is not installed",
           why: "none of \(row.programs.joined(separator: ", ")) is on PATH")
       }
     }
     guard wanted != "auto" else {
       let names = table.filter { $0.systems.contains(system) }.flatMap(\.programs)
       throw Failure(
-        .notFound, what: "no RDP client is installed",
+        .rdpClientMissing, what: "no RDP client is installed",
         why: "looked for \(names.joined(separator: ", "))",
         next: "install one, or keep the file with --output FILE")
     }
     let words = try words(of: wanted)
-    guard let program = words.first, let path = program.hasPrefix("/") ? program : find(program)
+    guard let program = words.first, let path = find(program)
     else {
-      throw Failure(.notFound, what: "the RDP client \(printable(wanted)) is not installed")
+      throw Failure(.rdpClientMissing, what: "the RDP client \(printable(wanted)) is not installed")
     }
     return RDPClient(kind: .command(words), path: path)
   }

@@ -127,6 +127,12 @@ package struct RDPFile: Sendable, Equatable {
     }
   }
 
+  /// Whether a name fits into a file.
+  package static func takesUser(_ name: String) -> Bool { (try? checkUser(name)) != nil }
+
+  /// Whether a client is told to take any server for the right one.
+  package var acceptsAnyServer: Bool { self["authentication level"] == "0" }
+
   /// Whether a signature stands at the end.
   package var isSigned: Bool { self["signature"] != nil }
 

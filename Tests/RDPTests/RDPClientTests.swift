@@ -20,7 +20,11 @@ import Testing
   func rows() throws {
     #expect(
       try arguments(.freeRDP)
-        == ["/tmp/x/web1.rdp", "/cert:deny,fingerprint:sha256:ab:01:ff"])
+        == ["/tmp/x/web1.rdp", "/cert:deny,fingerprint:sha256:ab:01:ff", "/sec:tls"])
+    for way in [RDPProbe.SecurityProtocol.hybrid, .hybridEx] {
+      #expect(try arguments(.freeRDP) { $0.security = way }.last == "/sec:nla")
+    }
+    #expect(try arguments(.freeRDP) { $0.security = .entra }.last == "/sec:aad")
     #expect(try arguments(.freeRDP) { $0.fingerprint = nil } == ["/tmp/x/web1.rdp"])
     #expect(
       try arguments(.freeRDP) {
@@ -61,27 +65,48 @@ import Testing
       (
         "my 'two words' \"%f\"", .linux, ["my"], .command(["my", "two words", "%f"]), "/bin/my"
       ),
-      ("/opt/x --go", .linux, [], .command(["/opt/x", "--go"]), "/opt/x"),
+      ("/opt/x --go", .linux, ["/opt/x"], .command(["/opt/x", "--go"]), "/opt/x"),
+      ("/opt/xfreerdp", .linux, ["/opt/xfreerdp"], .freeRDP, "/opt/xfreerdp"),
+      ("/usr/bin/remmina", .linux, ["/usr/bin/remmina"], .remmina, "/usr/bin/remmina"),
     ] as [(String?, RDPClient.System, [String], RDPClient.Kind, String)])
   func choice(
     setting: String?, system: RDPClient.System, there: [String], kind: RDPClient.Kind, path: String
   ) throws {
     let client = try RDPClient.choose(setting, on: system) {
-      there.contains($0) ? "/bin/\($0)" : nil
+      there.contains($0) ? ($0.hasPrefix("/") ? $0 : "/bin/\($0)") : nil
     }
     #expect(client == RDPClient(kind: kind, path: path))
   }
 
   @Test("a client that is not there is an error that says what was looked for")
   func missing() {
-    for setting in [nil, "remmina", "freerdp", "nothing %f", ""] {
+    for setting in [nil, "remmina", "freerdp", "nothing %f", "/opt/nothing", ""] {
       let error = #expect(throws: Failure.self) {
         try RDPClient.choose(setting, on: .linux) { _ in nil }
       }
-      #expect(error?.code == .notFound)
+      #expect(error?.code == .rdpClientMissing)
     }
     #expect(throws: Failure.self) {
       try RDPClient.choose("x 'open", on: .linux) { "/bin/\($0)" }
     }
+  }
+
+  @Test(
+    "what a shell would act on is not put into a command",
+    arguments: [
+      "a$(id)", "a`id`", "a;id", "a'b", "a|id", "-x", "a -x", "a\\", "$HOME", "a&b", "a\nb",
+    ])
+  func shellWords(user: String) throws {
+    #expect(throws: Failure.self) {
+      try arguments(.command(["sh", "-c", "show %u"])) { $0.user = user }
+    }
+    #expect(throws: Failure.self) {
+      try arguments(.command(["sh", "-c", "show %h"])) { $0.host = user }
+    }
+    // Who does not ask for it is not bothered.
+    #expect(
+      try arguments(.command(["show", "%f"])) { $0.user = user } == ["/tmp/x/web1.rdp"])
+    #expect(
+      try arguments(.command(["show", "%u"])) { $0.user = #"CORP\ann"# } == [#"CORP\ann"#])
   }
 }
