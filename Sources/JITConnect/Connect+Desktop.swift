@@ -19,15 +19,6 @@ extension Greeting {
 }
 
 extension Connect {
-  /// A desktop whose port answers.
-  struct ReachedDesktop: Sendable {
-    /// Nil for a host that is no Azure VM.
-    var machine: VirtualMachine?
-    var connection: AnsweringConnection
-    /// When the window ends; nil where none was opened for it.
-    var end: Date?
-  }
-
   // MARK: Whether, and where
 
   /// Whether this machine is answered with its desktop.
@@ -50,25 +41,32 @@ extension Connect {
       try refuseWhatOnlyDesktopsTake()
       return false
     }
-    _ = try await desktop.plan(world, options, commandLine)
+    let plan = try await desktop.plan(world, options, commandLine)
+    if case .file(let path) = try desktop.place(
+      of: machine.id.text, name: machine.name, plan, world)
+    {
+      try DesktopPlace(environment: world.environment, settings: plan.settings).check(path)
+    }
     if goesBehindSSH { return false }
     if isProxied { throw desktopBehindProxy }
     return true
   }
 
-  /// The port that the command line names, else 3389, else the one that the policy can only mean.
+  /// The port that the command line names, else 3389, else the policy's one port beside it.
   ///
+  /// Any other port may be a database's or a web server's: nobody opens it who does not name it.
   /// `Port` of a configuration file is ssh's.
   func desktopPort(_ entry: JITPolicy.Machine?) -> Int {
     if options.portOrigin == .commandLine { return options.port }
     guard let entry, entry.rule(for: Self.rdpPort) == nil else { return Self.rdpPort }
-    let others = entry.ports.filter { $0.coversTCP && !Self.otherPorts.contains($0.number) }
-    return others.count == 1 ? others[0].number : Self.rdpPort
+    let others = entry.ports.filter { $0.coversTCP && Self.portsBeside.contains($0.number) }
+    guard let other = others.first, others.count == 1 else { return Self.rdpPort }
+    return other.number
   }
 
   private static let rdpPort = 3389
-  /// SSH, and remote management of Windows.
-  private static let otherPorts: Set<Int> = [0, 22, 5985, 5986]
+  /// Where people move it.
+  private static let portsBeside = 3390...3399
 
   /// A desktop's client makes a connection of its own, which no proxy of ours carries.
   private var desktopBehindProxy: Failure {
@@ -83,15 +81,14 @@ extension Connect {
   /// The verb `rdp` with one machine.
   func runDesktop() async throws -> Int32 {
     let plan = try await desktop.plan(world, options, commandLine)
+    try refuseWhatIsNotBuiltIn()
     guard plan.settings.portBehindSSH == nil else {
-      try refuseWhatIsNotBuiltIn()
       guard options.jit.isOn else { return try await connectPlainly() }
       return try await explainingInterruption { try await connectThroughAzure() }
     }
     return try await explainingInterruption {
       let reached = try await world.interrupts.during { try await reachDesktop() }
-      return try await openDesktop(
-        of: reached.machine, over: reached.connection, until: reached.end)
+      return try await openDesktop(reached)
     }
   }
 
@@ -109,7 +106,7 @@ extension Connect {
     guard options.jit.isOn else { return try await reachDesktopPlainly() }
     switch try await way(usingMemory: true) {
     case .rdp(let machine, let connection, let end):
-      return ReachedDesktop(machine: machine, connection: connection, end: end)
+      return reached(machine, connection, end)
     case .plain: return try await reachDesktopPlainly()
     case .ssh, .shortcut:
       throw Failure(.systemFailed, what: "the way to the desktop led to SSH")
@@ -134,29 +131,32 @@ extension Connect {
         why: "nothing came within \(elapsedText(limit))",
         next: "check the name and the port (-p)")
     }
-    return ReachedDesktop(machine: nil, connection: connection)
+    return reached(nil, connection, nil)
+  }
+
+  func reached(
+    _ machine: VirtualMachine?, _ connection: AnsweringConnection, _ end: Date?
+  ) -> ReachedDesktop {
+    ReachedDesktop(
+      machine: machine, connection: connection, end: end,
+      port: connection.address.map { Int($0.port) } ?? Self.rdpPort)
   }
 
   /// Gives the file or starts the client, and waits for that.
   ///
   /// - Returns: the client's exit status, or 0.
-  func openDesktop(
-    of machine: VirtualMachine?, over connection: AnsweringConnection, until end: Date?
-  ) async throws -> Int32 {
-    let reached = ReachedDesktop(machine: machine, connection: connection, end: end)
-    let delivery = try await world.interrupts.during {
-      let ready = try await prepare(reached)
-      return try hand(out: ready, isAlone: true)
-    }
+  func openDesktop(_ reached: ReachedDesktop) async throws -> Int32 {
+    let ready = try await world.interrupts.during { try await prepare(reached) }
+    let delivery = try await hand(out: ready)
     defer { delivery.clearUp() }
     try tell([delivery])
-    guard let session = delivery.session, let client = delivery.client else { return 0 }
+    guard delivery.client != nil else { return 0 }
     let clients = try DesktopClients()
-    try clients.start(client, for: session, world.environment)
+    try clients.start(delivery, world.environment)
     let statuses = try await world.interrupts.paused {
       try await Blocking.run { clients.wait(passesSignals: true) }
     }
-    delivery.waitForHandover()
+    try await world.waitForHandover(of: [delivery])
     return statuses.first ?? 0
   }
 

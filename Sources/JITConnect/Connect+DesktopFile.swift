@@ -11,22 +11,6 @@ import Terminal
   import Darwin
 #endif
 
-/// A desktop whose certificate is settled and whose file is made, and not yet handed out.
-struct ReadyDesktop: Sendable {
-  var plan: DesktopPlan
-  /// The machine's or the host's name.
-  var name: String
-  var id: ResourceID?
-  var file: RDPFile
-  /// Where the client goes.
-  var host: String
-  var address: InternetAddress
-  var end: Date?
-  var certificate: RDPCertificate?
-  /// Who signed the file.
-  var publisher: String?
-}
-
 extension Connect {
   /// From the answering port to the file.
   func prepare(_ reached: ReachedDesktop) async throws(Failure) -> ReadyDesktop {
@@ -36,26 +20,48 @@ extension Connect {
     }
     let machine = reached.machine
     let name = machine?.name ?? options.originalHost
+    let place = try desktop.place(
+      of: machine?.id.text ?? options.originalHost, name: name, plan, world)
     let sight = try await look(over: reached.connection, at: address)
     let trust = DesktopTrust(
       world: world, name: name,
       key: machine?.vmID?.lowercased() ?? machine?.id.key
-        ?? "\(options.originalHost):\(address.port)",
-      acceptsNew: plan.settings.acceptsNewCertificate)
+        ?? "\(options.originalHost):\(reached.port)",
+      acceptsNew: plan.settings.acceptsNewCertificate, retyping: { [self] in retypeDesktop($0) })
     let certificate = try await trust.settle(sight)
-    let host = try await host(of: machine, at: address, plan.settings)
+    let host = try await host(of: reached, at: address, plan.settings)
     var file = try RDPFile(
       plan.settings.rdpOptions(
-        host: host, port: Int(address.port), user: options.user ?? machine?.adminUsername))
+        host: host, port: Int(address.port),
+        user: options.user ?? machine?.adminUsername.flatMap { RDPFile.takesUser($0) ? $0 : nil }))
     var publisher: String?
     if let signing = plan.signing {
       let signer = try signing.signer()
       file = try RDPSignature.signed(file, by: signer)
       publisher = signer.publisher
     }
-    return ReadyDesktop(
-      plan: plan, name: name, id: machine?.id, file: file, host: host, address: address,
-      end: reached.end, certificate: certificate, publisher: publisher)
+    var ready = ReadyDesktop(
+      plan: plan, name: name, id: machine?.id, file: file, host: host, port: Int(address.port),
+      end: reached.end, certificate: certificate, publisher: publisher, place: place)
+    if case .certificate(_, let security) = sight { ready.security = security }
+    return ready
+  }
+
+  /// The command to type for the same desktop by the same way, with one option more.
+  private func retypeDesktop(_ option: String) -> String {
+    var words = ["jitconnect", "rdp"] + (option.isEmpty ? [] : [option])
+    if !options.jit.isOn { words.append("--no-jit") }
+    if let port = options.jit.rdpPortBehindSSH {
+      words.append(port == 3389 ? "--via-ssh" : "--via-ssh=\(port)")
+    }
+    if options.portOrigin == .commandLine { words += ["-p", String(options.port)] }
+    for (keyword, name) in [
+      (JitKeyword.subscription, "--subscription"), (.resourceGroup, "--resource-group"),
+    ] where options.jit.isSpelledOut(keyword) {
+      if let value = options.jit.text(keyword) { words += [name, value] }
+    }
+    words.append(options.originalHost)
+    return words.map { printable($0, limit: 400) }.joined(separator: " ")
   }
 
   /// Looks at the certificate; a service that is just starting may break off, and is asked again.
@@ -66,8 +72,13 @@ extension Connect {
     var triesLeft = 3
     while true {
       triesLeft -= 1
-      let result = await outcomeOfBlocking { [connection] () throws(Failure) in
-        try DesktopHandshake.look(over: connection)
+      let flag = CancellationFlag()
+      let result = await withTaskCancellationHandler {
+        await outcomeOfBlocking { [connection] () throws(Failure) in
+          try DesktopHandshake.look(over: connection, flag: flag)
+        }
+      } onCancel: {
+        flag.cancel()
       }
       do throws(Failure) {
         return try result.get()
@@ -92,9 +103,11 @@ extension Connect {
   /// - Throws: `setting-invalid` where Entra ID signs in and the machine's own name does not lead
   ///   there.
   private func host(
-    of machine: VirtualMachine?, at address: InternetAddress, _ settings: DesktopSettings
+    of reached: ReachedDesktop, at address: InternetAddress, _ settings: DesktopSettings
   ) async throws(Failure) -> String {
+    let machine = reached.machine
     guard settings.signsInWithEntra else {
+      if let entrance = reached.entrance { return entrance.host }
       if machine == nil { return options.hostName ?? options.originalHost }
       return machine?.addresses.first { $0.publicIPv4 == address.host }?.fqdn ?? address.host
     }
@@ -115,14 +128,21 @@ extension Connect {
   // MARK: Handing out
 
   /// Writes the file to where it belongs.
-  func hand(
-    out ready: ReadyDesktop, isAlone: Bool, taken: Set<String> = []
-  ) throws(Failure) -> DesktopDelivery {
-    let files = DesktopFile(environment: world.environment, settings: ready.plan.settings)
-    let place = try files.place(
-      for: ready.name, isAlone: isAlone, outputIsTerminal: world.console.outputIsTerminal)
+  func hand(out ready: ReadyDesktop) async throws -> DesktopDelivery {
+    if ready.place == .standardOutput {
+      // Whoever reads it may take his time.
+      return try await world.interrupts.during { [self] in
+        try await outcomeOfBlocking { () throws(Failure) in try write(ready) }.get()
+      }
+    }
+    // Nothing interrupts this: whoever asked knows afterwards what there is to clear up.
+    return try await outcomeOfBlocking { () throws(Failure) in try write(ready) }.get()
+  }
+
+  private func write(_ ready: ReadyDesktop) throws(Failure) -> DesktopDelivery {
+    let places = DesktopPlace(environment: world.environment, settings: ready.plan.settings)
     var delivery = DesktopDelivery(ready, system: .current, environment: world.environment)
-    switch place {
+    switch ready.place {
     case .standardOutput:
       do {
         try writeAll(STDOUT_FILENO, ready.file.bytesForPipe)
@@ -130,15 +150,18 @@ extension Connect {
         throw Failure(.fileUnwritable, what: "standard output cannot be written", why: "\(error)")
       }
     case .file(let path):
-      guard !taken.contains(path) else {
-        throw Failure(
-          .fileUnwritable, what: "\(printable(path)) belongs to another machine of that name",
-          next: "jitconnect rdp --output OTHER.rdp \(ready.id?.text ?? ready.name)")
-      }
       delivery.shownPath = path
-      delivery.file = try files.write(ready.file, to: path)
+      delivery.file = try places.write(ready.file, to: path)
     case .forClient:
-      delivery.temporary = try files.writeForClient(ready.file, vm: ready.name)
+      delivery.temporary = try places.writeForClient(ready.file, vm: ready.name)
+    }
+    if delivery.client?.holdsCertificate == true, ready.certificate != nil {
+      do {
+        delivery.configuration = try ClientConfiguration.make(in: world.environment)
+      } catch {
+        delivery.clearUp()
+        throw DesktopPlace.noFileForClient(error)
+      }
     }
     return delivery
   }

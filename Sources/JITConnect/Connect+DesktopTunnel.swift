@@ -36,7 +36,7 @@ extension Connect {
       await leave(tunnel, clients, work)
       throw error
     }
-    let result = await leave(tunnel, clients, work)
+    let (result, wereEnded) = await leave(tunnel, clients, work)
     guard let ending else {
       // The key is not the pinned one: Azure says first which machine is meant.
       guard case .ssh(let machine, let connection, _) = try await findWay(usingMemory: false) else {
@@ -44,20 +44,28 @@ extension Connect {
       }
       return try await openDesktopBehindSSH(machine, connection, isConfirmed: true)
     }
-    if case .interrupted(let signal) = ending, case .success(nil) = result { return 128 + signal }
+    // What breaks with the session is not why it ended; a client's own status still counts.
+    if case .interrupted = ending {
+      guard !wereEnded, case .success(let status?) = result else {
+        throw Failure(.interrupted, what: "interrupted")
+      }
+      return status
+    }
     return try result.get() ?? 0
   }
 
   /// Waits for what goes on beside the session, which has ended.
+  ///
+  /// - Returns: what came of it, and whether a client had to be ended.
   @discardableResult
   private func leave(
     _ tunnel: DesktopTunnel, _ clients: DesktopClients, _ work: Task<Result<Int32?, Failure>, Never>
-  ) async -> Result<Int32?, Failure> {
+  ) async -> (Result<Int32?, Failure>, wereEnded: Bool) {
     tunnel.sessionHasEnded()
     work.cancel()
     // Nothing leads to the machine any more.
-    clients.end()
-    return await work.value
+    let wereEnded = clients.end()
+    return (await work.value, wereEnded)
   }
 
   /// - Returns: the client's exit status; nil where only a file was made.
@@ -76,24 +84,41 @@ extension Connect {
         why: tunnel.refusal ?? "nothing came within \(elapsedText(Self.patienceBehindSSH))",
         next: "--via-ssh=PORT names another port; the SSH server must allow forwarding")
     }
-    let reached = ReachedDesktop(machine: machine, connection: connection, end: notice.end)
-    let delivery = try hand(out: try await prepare(reached), isAlone: true)
+    let reached = ReachedDesktop(
+      machine: machine, connection: connection, end: notice.end, entrance: tunnel.entrance,
+      port: tunnel.port)
+    let ready = try await prepare(reached)
+    let delivery = try await handOutBehindSSH(ready)
     defer { delivery.clearUp() }
     do {
       try tell([delivery])
     } catch {
       throw error as? Failure ?? Failure(.systemFailed, what: "\(error)")
     }
-    guard let session = delivery.session, let client = delivery.client else {
+    guard let client = delivery.client else {
       world.console.note("the way to it stays open until this program is ended (Ctrl-C)")
       return nil
     }
-    try clients.start(client, for: session, world.environment)
+    let visits = tunnel.visits
+    try clients.start(delivery, world.environment)
     let statuses = await outcomeOfBlocking { () throws(Failure) in
       clients.wait(passesSignals: false)
     }
-    delivery.waitForHandover()
-    return try statuses.get().first ?? 0
+    let status = try statuses.get().first ?? 0
+    if status == 0, client.mayHandOver, tunnel.visits == visits {
+      world.console.note(
+        "waiting for another program to use the way to \(ready.name); Ctrl-C closes it")
+      await tunnel.visit(after: visits)
+    }
+    return status
+  }
+
+  private func handOutBehindSSH(_ ready: ReadyDesktop) async throws(Failure) -> DesktopDelivery {
+    do {
+      return try await hand(out: ready)
+    } catch {
+      throw error as? Failure ?? Failure(.systemFailed, what: "\(error)")
+    }
   }
 
   private static let patienceBehindSSH = Duration.seconds(10)

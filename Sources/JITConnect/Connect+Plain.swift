@@ -12,6 +12,7 @@ import Terminal
 extension Connect {
   /// Reaches the host as plain ssh would: no call to Azure, ssh's own known_hosts files.
   func connectPlainly() async throws -> Int32 {
+    if goal != .desktop { try refuseWhatOnlyDesktopsTake() }
     if options.jit.client == .openssh, !commandLine.has(.stdio), goal != .desktop {
       throw try becomeOpenSSH()
     }

@@ -78,7 +78,7 @@ package struct Connect: Sendable {
       }
       return try await session(over: connection, with: machine, login).status
     case .rdp(let machine, let connection, let end):
-      return try await openDesktop(of: machine, over: connection, until: end)
+      return try await openDesktop(reached(machine, connection, end))
     case .plain:
       return try await connectPlainly()
     }
@@ -112,6 +112,7 @@ package struct Connect: Sendable {
     let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
     if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
+    if let known, !isDesktop(known.machine) { try refuseWhatOnlyDesktopsTake() }
     if let known, let connection = try await reuseOpenWindow(on: known) {
       let login = try await entraLogin(on: known.machine, azure)?.value.get()
       return .shortcut(known.machine, connection, login ?? nil)
@@ -162,8 +163,8 @@ package struct Connect: Sendable {
       _ = try await ensureRunning(&machine, azure, progress)
     }
     // A machine that was named by its id is known from here on.
-    let isDesktop = try await goesToDesktop(machine)
-    var port = isDesktop ? desktopPort(nil) : options.port
+    let goesToDesktop = try await goesToDesktop(machine)
+    var port = goesToDesktop ? desktopPort(nil) : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
     var policy = JITPolicies.policies(
@@ -173,10 +174,10 @@ package struct Connect: Sendable {
       policy = try await enable(machine, port: port, azure, found.policies, progress)
     }
     guard let enabled = policy else { throw notEnabled(machine) }
-    if isDesktop { port = desktopPort(enabled.machine(machine.id)) }
+    if goesToDesktop { port = desktopPort(enabled.machine(machine.id)) }
 
     // 4. a minimal window: one port, our address, the shortest time; beside it, a certificate
-    let login = isDesktop ? nil : try entraLogin(on: machine, azure)
+    let login = goesToDesktop ? nil : try entraLogin(on: machine, azure)
     defer { login?.cancel() }
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
@@ -198,8 +199,8 @@ package struct Connect: Sendable {
     let certified = try await login?.value.get() ?? nil
 
     // 5. wait until the port really answers
-    let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
-    return isDesktop
+    let connection = try await waitForPort(azure, machine, window, goesToDesktop, progress)
+    return goesToDesktop
       ? .rdp(machine, connection, window.end) : .ssh(machine, connection, certified)
   }
 

@@ -34,19 +34,15 @@ final class DesktopClients: Sendable {
     close(wake.write)
   }
 
-  /// Starts one.
+  /// Starts the client of a desktop, if it has one.
   ///
   /// - Throws: `program-failed`, `setting-invalid`.
-  func start(
-    _ client: RDPClient, for session: RDPClient.Session, _ environment: Environment
-  ) throws(Failure) {
+  func start(_ delivery: DesktopDelivery, _ environment: Environment) throws(Failure) {
+    guard let session = delivery.session, let client = delivery.client else { return }
     var process = ChildProcess(
       path: client.path, arguments: try client.arguments(for: session),
-      environment: environment.variables)
-    // No client needs what signs in to Azure.
-    for name in process.environment.keys where name.hasPrefix("AZURE_") {
-      process.environment[name] = nil
-    }
+      environment: environment.withoutSecrets)
+    if let folder = delivery.configuration { process.environment["XDG_CONFIG_HOME"] = folder }
     let child: Int32
     do {
       child = try process.start(
@@ -81,10 +77,24 @@ final class DesktopClients: Sendable {
     }
   }
 
-  /// Ends those that still run, and whoever is started from now on.
-  func end() {
-    state.withLock { $0.isOver = true }
+  /// How long a client may take to end when it is told to.
+  private static let grace = Duration.seconds(3)
+
+  /// Ends those that still run, and whoever is started from now on; by force where they do not.
+  ///
+  /// - Returns: whether any did.
+  @discardableResult
+  func end() -> Bool {
+    let runs = state.withLock { state in
+      state.isOver = true
+      return state.processes.contains { $0 != nil }
+    }
     signal(SIGTERM)
+    Task { [weak self] in
+      try? await Task.sleep(for: Self.grace)
+      self?.signal(SIGKILL)
+    }
+    return runs
   }
 
   /// Blocks until all have ended.

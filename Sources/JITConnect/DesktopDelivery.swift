@@ -30,27 +30,36 @@ package struct DesktopDelivery: Sendable {
   var shownPath: String?
   /// A file for the client alone.
   var temporary: String?
+  /// A configuration folder for the client alone.
+  var configuration: String?
   private let user: String?
-  private let opening: String
+  private let security: RDPProbe.SecurityProtocol?
+  private let acceptsAnyServer: Bool
+  private let advised: RDPClient?
 
   init(_ ready: ReadyDesktop, system: RDPClient.System, environment: Environment) {
     name = ready.name
     id = ready.id?.text
     host = ready.host
-    port = Int(ready.address.port)
+    port = ready.port
     windowEnd = ready.end
     certificate = ready.certificate
     publisher = ready.publisher
     client = ready.plan.client
     user = ready.file["username"]
-    opening = Self.openCommand(system, environment)
+    security = ready.clientSecurity
+    acceptsAnyServer = ready.file.acceptsAnyServer
+    advised = try? RDPClient.choose(nil, on: system) { name in
+      ChildProcess.find(name, in: environment).map { _ in name }
+    }
   }
 
   /// What the client is given.
   var session: RDPClient.Session? {
     guard let path = temporary ?? file else { return nil }
     return RDPClient.Session(
-      file: path, host: host, port: port, user: user, fingerprint: certificate?.fingerprint)
+      file: path, host: host, port: port, user: user, fingerprint: certificate?.fingerprint,
+      security: security)
   }
 
   /// What was done, for a person.
@@ -62,47 +71,42 @@ package struct DesktopDelivery: Sendable {
     }
     if let client {
       lines.append("opening \(name) with \(client.path)")
-      if !client.holdsCertificate, certificate != nil {
+      if !client.holdsCertificate || acceptsAnyServer, certificate != nil {
         lines.append(
           "this client cannot be held to that certificate: compare it with what the client shows")
       }
     } else if let shownPath {
-      lines.append("open it with: \(opening.replacing("%f", with: quoted(shownPath)))")
+      lines.append("open it with: \(opening(of: shownPath))")
     }
     return lines
   }
 
   /// Takes away what only the client needed.
   func clearUp() {
-    if let temporary { DesktopFile.remove(temporary) }
+    if let temporary { DesktopPlace.remove(temporary) }
+    if let configuration { ClientConfiguration.remove(configuration) }
   }
 
-  /// A program that hands the file on ends before the other one has read it.
-  func waitForHandover() {
-    if temporary != nil, client?.endsAtOnce == true {
-      sleep(Assumptions.secondsToReadFile)
-    }
-  }
+  /// Whether a program that has ended by now only handed the file on, to be read in a moment.
+  var isHandedOver: Bool { temporary != nil && client?.endsAtOnce == true }
 
-  /// A path that a shell takes as one word, and no client as an option.
-  private func quoted(_ path: String) -> String {
-    let path = path.hasPrefix("/") ? path : "./" + path
-    let isPlain = path.utf8.allSatisfy {
+  /// One word to a shell.
+  private func quoted(_ word: String) -> String {
+    let isPlain = word.utf8.allSatisfy {
       (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
-        || "/._-".utf8.contains($0)
+        || "/._-:,=".utf8.contains($0)
     }
-    return isPlain ? path : "'" + path.replacing("'", with: "'\\''") + "'"
+    return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
 
-  private static func openCommand(
-    _ system: RDPClient.System, _ environment: Environment
-  ) -> String {
-    if system == .macOS { return "open -a \"Windows App\" %f" }
-    for client in ["xfreerdp3", "xfreerdp"]
-    where ChildProcess.find(client, in: environment) != nil {
-      return "\(client) %f"
+  /// The command that opens the file, held to the certificate where the client can be.
+  private func opening(of path: String) -> String {
+    let session = RDPClient.Session(
+      file: path.hasPrefix("/") ? path : "./" + path, host: host, port: port, user: user,
+      fingerprint: certificate?.fingerprint, security: security)
+    guard let client = advised, let words = try? client.arguments(for: session) else {
+      return "xfreerdp \(quoted(session.file)) (after: apt-get install freerdp2-x11)"
     }
-    if ChildProcess.find("remmina", in: environment) != nil { return "remmina -c %f" }
-    return "xfreerdp %f (after: apt-get install freerdp2-x11)"
+    return ([client.path] + words).map(quoted).joined(separator: " ")
   }
 }

@@ -34,13 +34,12 @@ package struct DesktopGroup: Sendable {
     var failure: Failure?
     var deliveries: [DesktopDelivery] = []
     defer { for delivery in deliveries { delivery.clearUp() } }
-    var taken: Set<String> = []
     for (connect, result) in zip(connects, reached) {
-      do throws(Failure) {
-        let delivery = try connect.hand(out: try result.get(), isAlone: false, taken: taken)
-        if let path = delivery.shownPath { taken.insert(path) }
-        deliveries.append(delivery)
-      } catch {
+      do {
+        deliveries.append(try await connect.hand(out: try result.get()))
+      } catch let error as Failure {
+        // Nothing more is begun.
+        if error.code == .interrupted { throw error }
         complain(error)
         failure = failure ?? error
       }
@@ -48,23 +47,22 @@ package struct DesktopGroup: Sendable {
     try connects.first?.tell(deliveries)
     let clients = try DesktopClients()
     for delivery in deliveries {
-      guard let session = delivery.session, let client = delivery.client else { continue }
       do throws(Failure) {
-        try clients.start(client, for: session, world.environment)
+        try clients.start(delivery, world.environment)
       } catch {
         complain(error)
         failure = failure ?? error
       }
     }
     let statuses = try await Blocking.run { clients.wait(passesSignals: true) }
-    if let last = deliveries.last { last.waitForHandover() }
+    try await world.waitForHandover(of: deliveries)
     return (statuses.first { $0 != 0 } ?? 0, failure)
   }
 
   private func reachAll() async throws -> [Result<ReadyDesktop, Failure>] {
     do {
       return try await world.interrupts.during {
-        await withTaskGroup(of: (Int, Result<ReadyDesktop, Failure>).self) { group in
+        try await withThrowingTaskGroup(of: (Int, Result<ReadyDesktop, Failure>).self) { group in
           for (index, connect) in connects.enumerated() {
             group.addTask {
               let result = await outcome { () async throws(Failure) in
@@ -74,7 +72,14 @@ package struct DesktopGroup: Sendable {
             }
           }
           var results: [(Int, Result<ReadyDesktop, Failure>)] = []
-          for await result in group { results.append(result) }
+          for try await result in group {
+            // Ctrl-C at one question is meant for all of them.
+            if case .failure(let failure) = result.1, failure.code == .interrupted {
+              group.cancelAll()
+              throw failure
+            }
+            results.append(result)
+          }
           return results.sorted { $0.0 < $1.0 }.map(\.1)
         }
       }

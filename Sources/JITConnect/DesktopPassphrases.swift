@@ -4,10 +4,8 @@ import Synchronization
 import Terminal
 
 /// Passphrases that were asked for in this run: once for each file, however many machines there are.
-package final class DesktopPassphrases: Sendable {
+final class DesktopPassphrases: Sendable {
   private let known = Mutex<[String: SecretBytes]>([:])
-
-  package init() {}
 
   /// Reads the files and proves that they can sign.
   ///
@@ -21,7 +19,14 @@ package final class DesktopPassphrases: Sendable {
       passphrase: try files.passphrase.map { file throws(Failure) in
         Self.withoutLineEnd(try Self.read(file, "the passphrase"))
       })
-    signing.passphrase = signing.passphrase ?? known.withLock { $0[files.certificate] }
+    for path in [files.encrypted, files.passphrase].compactMap(\.self) {
+      // As ssh looks at a key; it may lie in a mounted folder whose modes nobody here decides.
+      guard let kind = Files.kind(of: path, followingLinks: true), kind.mode & 0o077 != 0 else {
+        continue
+      }
+      world.console.warn("\(printable(path)) can be read by others: chmod 600 it")
+    }
+    signing.passphrase = signing.passphrase ?? known.withLock { $0[files.encrypted] }
     guard signing.passphrase == nil else {
       _ = try signing.signer()
       return signing
@@ -36,7 +41,7 @@ package final class DesktopPassphrases: Sendable {
       return signing
     } catch {
       guard needs.withLock({ $0 }) else { throw error }
-      switch await world.ask({ $0.secret("Passphrase of \(files.key ?? files.certificate): ") }) {
+      switch await world.ask({ $0.secret("Passphrase of \(files.encrypted): ") }) {
       case .given(let secret): signing.passphrase = secret
       case .interrupted: throw Failure(.interrupted, what: "interrupted")
       case .declined, .notPossible:
@@ -46,7 +51,7 @@ package final class DesktopPassphrases: Sendable {
       }
     }
     _ = try signing.signer()
-    known.withLock { [signing] in $0[files.certificate] = signing.passphrase }
+    known.withLock { [signing] in $0[files.encrypted] = signing.passphrase }
     return signing
   }
 

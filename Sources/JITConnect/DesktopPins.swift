@@ -35,17 +35,28 @@ struct DesktopPins: Sendable {
   func pin(of machine: String) throws(Failure) -> Pin? { try read().pins[machine] }
 
   /// Keeps what a machine shows; the day it was first seen stays while the certificate does.
-  func keep(_ certificate: RDPCertificate, of machine: String) throws(Failure) {
+  ///
+  /// - Parameter old: the fingerprint that was pinned when it was decided; nil was none.
+  /// - Returns: false where something else is pinned by now, which stays.
+  func keep(
+    _ certificate: RDPCertificate, of machine: String, insteadOf old: String?
+  ) throws(Failure) -> Bool {
     let now = clock.now()
+    var isKept = true
     try change { content in
       var pin = Pin(
         fingerprint: certificate.fingerprintText, name: certificate.name, firstSeen: now,
         lastSeen: now, validUntil: certificate.validUntil)
-      if let known = content.pins[machine], known.fingerprint == pin.fingerprint {
-        pin.firstSeen = known.firstSeen
+      if let known = content.pins[machine] {
+        guard known.fingerprint == pin.fingerprint || known.fingerprint == old else {
+          isKept = false
+          return
+        }
+        if known.fingerprint == pin.fingerprint { pin.firstSeen = known.firstSeen }
       }
       content.pins[machine] = pin
     }
+    return isKept
   }
 
   func forget(_ machine: String) throws(Failure) {

@@ -8,7 +8,7 @@ import RDP
 #endif
 
 /// Where a machine's .rdp file goes, and what may be replaced there.
-struct DesktopFile: Sendable {
+struct DesktopPlace: Sendable {
   enum Place: Sendable, Equatable {
     case standardOutput
     case file(String)
@@ -48,38 +48,70 @@ struct DesktopFile: Sendable {
     }
   }
 
+  /// Sees before anything is opened that a file may be written there.
+  ///
+  /// - Throws: `file-unwritable`.
+  func check(_ path: String) throws(Failure) {
+    _ = try whatMayBeReplaced(path)
+    var folder = Files.parentDirectory(of: path)
+    // Missing folders are made.
+    while Files.kind(of: folder, followingLinks: true) == nil, folder != "/", folder != "." {
+      folder = Files.parentDirectory(of: folder)
+    }
+    guard unsafe access(folder, W_OK | X_OK) == 0 else {
+      throw unwritable(path, .last)
+    }
+  }
+
   /// Writes it, 0600 and in one step.
   ///
   /// - Returns: the absolute path.
   /// - Throws: `file-unwritable`, also where something of somebody else's is there.
   func write(_ file: RDPFile, to path: String) throws(Failure) -> String {
-    guard mayReplace(path) else {
-      let isFolder = Files.kind(of: path, followingLinks: true)?.isDirectory == true
-      throw Failure(
-        .fileUnwritable,
-        what: "\(printable(path)) is here already and is not a file that jitconnect wrote",
-        next: isFolder ? "--output FILE names another one" : "--force replaces it")
-    }
+    let isThere = try whatMayBeReplaced(path)
     do {
-      try Files.replace(path, with: file.bytes)
+      try Files.replace(path, with: file.bytes, onlyIfAbsent: !isThere)
     } catch {
-      throw Failure(
-        .fileUnwritable, what: "cannot write \(printable(path))", why: "\(error)",
-        next: "--output FILE writes it elsewhere", cause: .system(error.number))
+      // Somebody else's came in between.
+      if error.number == EEXIST { throw foreign(path) }
+      throw unwritable(path, error)
     }
     return absolute(path)
   }
 
-  /// Only a regular file of this user that holds nothing but settings of ours, unless `--force`
-  /// says otherwise; a folder never.
-  private func mayReplace(_ path: String) -> Bool {
-    guard let kind = Files.kind(of: path) else { return true }
-    if kind.isDirectory { return false }
-    if settings.replacesAnything { return true }
-    guard kind.isRegular, kind.owner == environment.userID,
-      let bytes = try? Files.read(path, limit: 1 << 20)
-    else { return false }
-    return (try? RDPFile.parse(bytes)) != nil
+  /// Only a regular file of this user that holds nothing but settings of ours may be replaced; with
+  /// `--force` any regular file and any link.
+  ///
+  /// A folder never, nor a device, a socket or a pipe.
+  ///
+  /// - Returns: whether something is there.
+  private func whatMayBeReplaced(_ path: String) throws(Failure) -> Bool {
+    guard let kind = Files.kind(of: path) else { return false }
+    if settings.replacesAnything, kind.isRegular || kind.isLink { return true }
+    // What is read is what was looked at: the file cannot be exchanged in between.
+    guard
+      case .bytes(let bytes)? = try? Files.readPrivate(
+        path, owner: environment.userID, othersMayRead: true, limit: 1 << 20),
+      (try? RDPFile.parse(bytes)) != nil
+    else { throw foreign(path) }
+    return true
+  }
+
+  private func foreign(_ path: String) -> Failure {
+    let kind = Files.kind(of: path)
+    let isReplaceable = kind.map { $0.isRegular || $0.isLink } ?? true
+    let isFolder = Files.kind(of: path, followingLinks: true)?.isDirectory == true
+    return Failure(
+      .fileUnwritable,
+      what: "\(printable(path)) is here already and is not a file that jitconnect wrote",
+      next: isFolder || !isReplaceable
+        ? "--output FILE names another one" : "--force replaces it")
+  }
+
+  private func unwritable(_ path: String, _ error: SystemError) -> Failure {
+    Failure(
+      .fileUnwritable, what: "cannot write \(printable(path))", why: "\(error)",
+      next: "--output FILE writes it elsewhere", cause: .system(error.number))
   }
 
   private func absolute(_ path: String) -> String {
@@ -105,10 +137,14 @@ struct DesktopFile: Sendable {
       }
       return path
     } catch {
-      throw Failure(
-        .fileUnwritable, what: "cannot write a file for the RDP client", why: "\(error)",
-        next: "set TMPDIR to a folder that can be written", cause: .system(error.number))
+      throw Self.noFileForClient(error)
     }
+  }
+
+  static func noFileForClient(_ error: SystemError) -> Failure {
+    Failure(
+      .fileUnwritable, what: "cannot write a file for the RDP client", why: "\(error)",
+      next: "set TMPDIR to a folder that can be written", cause: .system(error.number))
   }
 
   /// Removes what ``writeForClient(_:vm:)`` made.

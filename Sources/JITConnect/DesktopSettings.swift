@@ -84,6 +84,9 @@ struct DesktopSettings: Sendable {
     /// Where the certificate's file does not hold the key.
     var key: String?
     var passphrase: String?
+
+    /// The one that a passphrase belongs to.
+    var encrypted: String { key ?? certificate }
   }
 
   /// Nil leaves the file unsigned.

@@ -12,6 +12,8 @@ struct DesktopTrust: Sendable {
   var key: String
   /// `--accept-new`.
   var acceptsNew: Bool
+  /// The command to type for the same with the option that is given.
+  var retyping: @Sendable (String) -> String
 
   /// Goes on with what is pinned already or now; asks where it is another certificate.
   ///
@@ -27,31 +29,41 @@ struct DesktopTrust: Sendable {
       try await agree(to: "none: \(why)", hint: nil, in: pin)
       try pins.forget(key)
       return nil
-    case (.certificate(let certificate), nil):
+    case (.certificate(let certificate, _), nil):
       world.console.note("\(name) shows the certificate \(described(certificate))")
-      keep(certificate, in: pins)
+      try await keep(certificate, in: pins, insteadOf: nil)
       return certificate
-    case (.certificate(let certificate), let pin?):
+    case (.certificate(let certificate, _), let pin?):
       if pin.fingerprint != certificate.fingerprintText {
         try await agree(
           to: "\(described(certificate))\(validity(certificate))", hint: hint(certificate, pin),
           in: pin)
       }
-      keep(certificate, in: pins)
+      try await keep(certificate, in: pins, insteadOf: pin.fingerprint)
       return certificate
     }
   }
 
   /// A pin that cannot be written is told, and is no failure: the client is held to it all the same.
-  private func keep(_ certificate: RDPCertificate, in pins: DesktopPins) {
+  ///
+  /// - Throws: `rdp-certificate-changed` where another run has pinned another one meanwhile.
+  private func keep(
+    _ certificate: RDPCertificate, in pins: DesktopPins, insteadOf old: String?
+  ) async throws(Failure) {
     guard pins.path != nil else {
       return world.console.warn("the certificate cannot be pinned: you have no home folder")
     }
-    do throws(Failure) {
-      try pins.keep(certificate, of: key)
-    } catch {
-      world.console.warn("\(error)")
+    let result = await outcomeOfBlocking { [key] () throws(Failure) in
+      try pins.keep(certificate, of: key, insteadOf: old)
     }
+    do throws(Failure) {
+      if try result.get() { return }
+    } catch {
+      return world.console.warn("\(error)")
+    }
+    throw Failure(
+      .rdpCertificateChanged, what: "the RDP certificate of \(name) has changed",
+      why: "another run has just seen another one", next: retyping(""))
   }
 
   /// - Throws: unless `--accept-new` or the user says yes.
@@ -81,16 +93,21 @@ struct DesktopTrust: Sendable {
       throw Failure(
         .rdpCertificateChanged, what: "the RDP certificate of \(name) has changed",
         why: "old: \(old); new: \(new)" + (hint.map { "; \($0)" } ?? ""),
-        next: "if that was expected: jitconnect rdp --accept-new \(name)")
+        next: "if that was expected: \(retyping("--accept-new"))")
     }
   }
 
   /// Windows' own certificates last six months and are renewed shortly before.
   private func hint(_ new: RDPCertificate, _ pin: DesktopPins.Pin) -> String? {
-    guard let end = pin.validUntil, let start = new.validFrom, new.name == pin.name,
-      .seconds(abs(end.timeIntervalSince(start))) < Assumptions.renewalSlack
-    else { return nil }
-    return "the new one begins about when the old one ended, as when Windows renews its own"
+    guard let end = pin.validUntil, let start = new.validFrom, new.name == pin.name else {
+      return nil
+    }
+    // By our own clock too: the certificate's dates are whatever its maker likes.
+    let isNear = [start, world.clock.now()].allSatisfy {
+      .seconds(abs(end.timeIntervalSince($0))) < Assumptions.renewalSlack
+    }
+    return isNear
+      ? "the old one ends about now, when Windows renews its own; that proves nothing" : nil
   }
 
   private func described(_ certificate: RDPCertificate) -> String {

@@ -14,22 +14,24 @@ import Synchronization
 final class DesktopTunnel: Sendable {
   /// Where the desktop's client goes.
   let entrance: InternetAddress
+  /// The machine's RDP port.
+  let port: Int
   private let target: ForwardingPlan.Target
   private let listener: FileDescriptor
   private let stop: (read: Int32, write: Int32)
   private let standing = AsyncStream.makeStream(of: Void.self)
   private let lastRefusal = Mutex<String?>(nil)
+  private let visitCount = Mutex(0)
+  private let visiting = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
   /// - Parameter port: the machine's RDP port.
   init(to port: Int) throws(Failure) {
+    self.port = port
     // Not "localhost", which is IPv6 to some machines.
     target = .tcp(host: "127.0.0.1", port: port)
     do {
-      let free = try InternetAddress.resolve(
-        "127.0.0.1", port: 0, family: .ipv4, numericOnly: true)[0]
-      listener = FileDescriptor(owning: try free.listen())
-      entrance = try InternetAddress.resolve(
-        "127.0.0.1", port: try boundPort(of: listener.number), family: .ipv4, numericOnly: true)[0]
+      listener = FileDescriptor(owning: try Self.loopback(0).listen())
+      entrance = try Self.loopback(try boundPort(of: listener.number))
       stop = try makePipe()
     } catch {
       throw Failure(
@@ -37,8 +39,16 @@ final class DesktopTunnel: Sendable {
     }
   }
 
+  private static func loopback(_ port: UInt16) throws -> InternetAddress {
+    let addresses = try InternetAddress.resolve(
+      "127.0.0.1", port: port, family: .ipv4, numericOnly: true)
+    guard let address = addresses.first else { throw SystemError(EADDRNOTAVAIL) }
+    return address
+  }
+
   deinit {
     standing.continuation.finish()
+    visiting.continuation.finish()
     close(stop.read)
     close(stop.write)
   }
@@ -52,6 +62,10 @@ final class DesktopTunnel: Sendable {
         failureIsFatal: true))
     request.stop = stop.read
     request.whenStanding = { [standing] () throws(Failure) in standing.continuation.yield() }
+    request.whenForwarding = { [weak self] in
+      self?.visitCount.withLock { $0 += 1 }
+      self?.visiting.continuation.yield()
+    }
     return request
   }
 
@@ -62,7 +76,18 @@ final class DesktopTunnel: Sendable {
   }
 
   /// The session has ended, whether it stood or not.
-  func sessionHasEnded() { standing.continuation.finish() }
+  func sessionHasEnded() {
+    standing.continuation.finish()
+    visiting.continuation.finish()
+  }
+
+  /// How many connections it has taken, our own too.
+  var visits: Int { visitCount.withLock { $0 } }
+
+  /// Waits for one more, or for the session's end.
+  func visit(after count: Int) async {
+    for await _ in visiting.stream where visits > count { return }
+  }
 
   /// The session's words about the tunnel are kept for the one failure that comes of them.
   ///

@@ -38,6 +38,14 @@ extension Connect {
   /// The same for what makes sense for a desktop alone, once it is known that this is none.
   func refuseWhatOnlyDesktopsTake() throws(Failure) {
     if commandLine.has(.json) { try refuse("--json") }
+    let spelledOut = [
+      (JitKeyword.rdpClient, "--open"), (.rdpFile, "--output"), (.rdpSign, "--sign"),
+      (.rdpViaSSH, "--via-ssh"),
+    ].first { options.jit.isSpelledOut($0.0) && options.jit.unlessNone($0.0) ?? "no" != "no" }
+    guard let (_, name) = spelledOut else { return }
+    throw Failure(
+      .usage, what: "\(name) is for a desktop, and this is SSH",
+      next: "jitconnect rdp \(name) … asks for the desktop, whatever the machine is")
   }
 
   private func refuse(

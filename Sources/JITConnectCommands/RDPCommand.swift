@@ -68,7 +68,7 @@ struct RDPCommand: VerbCommand {
   static var handlesInterrupts: Bool { true }
 
   func run(in world: World) async throws -> Int32 {
-    let passphrases = DesktopPassphrases()
+    let together = DesktopsTogether(count: targets.count)
     let report = DesktopReport.writer(common.json)
     var connects: [Connect] = []
     for target in targets {
@@ -80,9 +80,9 @@ struct RDPCommand: VerbCommand {
       connects.append(
         Connect(
           world, options, line, goal: .desktop,
-          desktop: DesktopPreparation(sharing: passphrases, report: report)))
+          desktop: DesktopPreparation(sharing: together, report: report)))
     }
-    if connects.count == 1 { return try await connects[0].run() }
+    if let connect = connects.first, connects.count == 1 { return try await connect.run() }
     let end = try await DesktopGroup(world, connects) { failure in
       VerbRunner.tell(failure, asJSON: common.json, world.console)
     }.run()

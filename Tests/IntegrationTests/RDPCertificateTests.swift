@@ -40,6 +40,8 @@ import Testing
       #expect(refused.error.contains("old: SHA-256 \(old), first seen 20"))
       #expect(refused.error.contains("new: SHA-256 \(certificate.fingerprint)"))
       #expect(refused.error.contains("valid from 20"))
+      // Half a year before the old one ends Windows renews nothing.
+      #expect(!refused.error.contains("renews its own"))
       #expect(refused.error.contains("jitconnect rdp --accept-new winvm"))
       #expect(refused.output.isEmpty && stage.clientWords.isEmpty)
       #expect(!stage.writtenFiles.contains { $0.hasPrefix("work/") })
@@ -48,6 +50,30 @@ import Testing
     #expect(try await stage.run(["rdp", "winvm"]).status == 0)
     certificate.renew()
     #expect(try await stage.run(["rdp", "winvm"]).code == "rdp-certificate-changed")
+  }
+
+  @Test("near the old one's end it is said that Windows renews then, and that it proves nothing")
+  func nearTheEnd() async throws {
+    #expect(try await stage.run(["winvm"]).status == 0)
+    let text = try #require(stage.read(pins))
+    let file = try JSON(parsing: Array(text.utf8))
+    let end = try #require(file["pins"]?.members?.first?.value["validUntil"]?.text)
+    let soon = Date(timeIntervalSinceNow: 5 * 86400).formatted(.iso8601)
+    try stage.write(pins, text.replacing(end, with: soon))
+    certificate.renew()
+    let run = try await stage.run(["rdp", "winvm"])
+    #expect(run.code == "rdp-certificate-changed")
+    #expect(run.error.contains("renews its own; that proves nothing"), "\(run.error)")
+  }
+
+  @Test("the command that takes another certificate is the one that was typed, by the same way")
+  func retyped() async throws {
+    #expect(try await stage.run(["winvm"]).status == 0)
+    certificate.renew()
+    let group = SimulatedMachine("winvm").resourceGroup
+    let run = try await stage.run(["rdp", "-p", "3389", "\(group)/winvm"])
+    #expect(
+      run.error.contains("jitconnect rdp --accept-new -p 3389 \(group)/winvm"), "\(run.error)")
   }
 
   @Test("on a terminal it is asked, and No changes nothing", arguments: ["y", "n"])
@@ -112,7 +138,9 @@ import Testing
       backend: .remoteDesktop(RemoteDesktopResponder(.chosen(2), certificate: nil)))
     let run = try await stage.run(["rdp", "--json", "winvm"])
     #expect(run.status == 1)
-    #expect(run.error.contains("protocol-failed"), "\(run.error)")
-    #expect(!stage.writtenFiles.contains { $0.hasPrefix("work/") || $0.hasSuffix("s.json.x") })
+    #expect(run.code == "protocol-failed" || run.error.contains("\"code\":\"protocol-failed\""))
+    #expect(run.output.isEmpty)
+    #expect(Files.kind(of: "\(stage.folder)/work")?.isDirectory == true)
+    #expect(!stage.writtenFiles.contains { $0.hasPrefix("work/") || $0 == pins })
   }
 }

@@ -49,7 +49,9 @@ struct RDPConnectionTests {
     #expect(server.log.contains("ada"), "\(server.log)")
     let given = Stage.settings(try Files.read(stage.folder + "/given"))
     #expect(given.contains { $0.hasPrefix("full address:s:") && $0.hasSuffix(":3389") })
-    #expect(stage.clientWords.last == "/cert:deny,fingerprint:sha256:\(server.fingerprint)")
+    #expect(
+      stage.clientWords.suffix(2)
+        == ["/cert:deny,fingerprint:sha256:\(server.fingerprint)", "/sec:tls"])
   }
 
   @Test("signed, the file serves FreeRDP all the same, and openssl finds the signature good")
@@ -112,16 +114,82 @@ struct RDPConnectionTests {
     for arguments in [["rdp"] + words, words] {
       let run = try await stage.run(arguments, environment: environment)
       #expect(run.status == 0, "\(run.error)\n\(server.log)")
+      #expect(server.log.contains("Client supplied username: "), "\(server.log)")
       let given = Stage.settings(try Files.read(stage.folder + "/given"))
       #expect(given.first?.hasPrefix("full address:s:127.0.0.1:") == true, "\(given)")
-      #expect(stage.clientWords.last == "/cert:deny,fingerprint:sha256:\(server.fingerprint)")
+      #expect(
+        stage.clientWords.suffix(2)
+          == ["/cert:deny,fingerprint:sha256:\(server.fingerprint)", "/sec:tls"])
     }
-    #expect(server.log.contains("Client supplied") || server.log.contains("root"), "\(server.log)")
     let opened = stage.requests.flatMap { request in
       request["virtualMachines"]?.elements?.first?["ports"]?.elements ?? []
     }
+    #expect(!opened.isEmpty)
     #expect(opened.allSatisfy { $0["number"] == JSON(stage.port("winvm")) })
     #expect(stage.leftOver.isEmpty)
+  }
+}
+
+/// A real FreeRDP before a server that shows itself in another way to it than to the probe.
+@Suite(
+  .limited,
+  .enabled(
+    if: VirtualDisplay.program != nil && freeRDP != nil,
+    "needs package freerdp2-x11 or freerdp3-x11, and xvfb"))
+struct RDPImpostorTests {
+  private let display: VirtualDisplay
+  private let client: String
+
+  init() async throws {
+    display = try await Blocking.run { try VirtualDisplay() }
+    client = try #require(freeRDP)
+  }
+
+  private func environment(_ stage: Stage) throws -> [String: String?] {
+    let real = try #require(ChildProcess.find(client, in: Environment.current()))
+    var environment = try stage.provideClient(client, "exec \(real) \"$@\" /p:x +auth-only")
+    environment["DISPLAY"] = display.name
+    return environment
+  }
+
+  @Test("RDP's own encryption, in which no certificate is shown, is not gone over to")
+  func downgrade() async throws {
+    let overheard = Overheard()
+    var responder = RemoteDesktopResponder(.chosen(1))
+    responder.answerToClients = .chosen(0)
+    responder.overheard = overheard
+    let stage = try Stage.desktop(backend: .remoteDesktop(responder))
+    let run = try await stage.run(["rdp", "--open", "winvm"], environment: try environment(stage))
+    #expect(stage.clientWords.contains { $0.hasPrefix("/cert:deny") }, "\(run.error)")
+    #expect(run.status != 0)
+    #expect(overheard.connections > 0, "the client has come: \(run.error)")
+    #expect(overheard.count == 0, "and has said nothing more: \(run.error)")
+  }
+
+  @Test("another certificate is refused, also where the client has noted it in an earlier run")
+  func noted() async throws {
+    let other = DesktopCertificate("WINVM")
+    let overheard = Overheard()
+    var responder = RemoteDesktopResponder(.chosen(1))
+    responder.certificateToClients = other
+    responder.overheard = overheard
+    let stage = try Stage.desktop(backend: .remoteDesktop(responder))
+    let environment = try environment(stage)
+    let address = try #require(stage.simulator.gateAddress(of: "winvm"))
+    #expect(try await stage.run(["winvm"]).status == 0)
+    var variables = stage.environment
+    for (name, value) in environment { variables[name] = value }
+    // The user has accepted it once.
+    _ = try await Running(
+      ["/v:\(address):3389", "/cert:tofu", "/sec:tls"], of: stage.folder + "/bin/" + client,
+      environment: variables, directory: stage.folder + "/work"
+    ).finish()
+    #expect(overheard.count > 0, "it is taken then, and the session goes on")
+    overheard.forget()
+    let run = try await stage.run(["rdp", "--open", "winvm"], environment: environment)
+    #expect(run.status != 0)
+    #expect(overheard.connections > 0, "\(run.error)")
+    #expect(overheard.count == 0, "\(run.error)")
   }
 }
 

@@ -160,20 +160,68 @@ import Testing
 
   // MARK: Where it leads
 
-  @Test("the port is the command line's, else 3389, else the one that the policy can only mean")
+  @Test("the port is the command line's, else 3389, else the one beside it that the policy has")
   func port() async throws {
-    func lines(_ rules: [Int], _ options: [String] = []) async throws -> [String] {
+    func run(_ rules: [Int], _ options: [String] = []) async throws -> (Run, [JSON]) {
       let stage = try Stage.desktop(port: 3390) { configuration in
         configuration.policies[0].entries[0].ports = rules.map { .init($0) }
       }
       try stage.write("config/jitconnect/config", "Port 2222\n")
-      let run = try await stage.run(["rdp"] + options + ["winvm"])
-      #expect(run.status == 0 || run.code == "policy-forbids-port", "\(run.error)")
-      return run.status == 0 ? Stage.settings(run.output) : []
+      return (try await stage.run(["rdp", "--wait=2s"] + options + ["winvm"]), stage.requests)
     }
-    #expect(try await lines([22, 3390]).first?.hasSuffix(":3390") == true)
-    #expect(try await lines([3390, 8080]).isEmpty)
-    #expect(try await lines([3390, 8080], ["-p", "3390"]).first?.hasSuffix(":3390") == true)
+    for (rules, options) in [
+      ([22, 3390], []), ([3390, 8080], []), ([3390, 3391], ["-p", "3390"]),
+    ] as [([Int], [String])] {
+      let (run, requests) = try await run(rules, options)
+      #expect(run.status == 0, "\(run.error)")
+      #expect(Stage.settings(run.output).first?.hasSuffix(":3390") == true)
+      #expect(requests.count == 1)
+    }
+    // Nobody opens a database's port who does not name it.
+    for rules in [[3390, 3391], [22, 1433], [8443]] {
+      let (run, requests) = try await run(rules)
+      #expect(run.code == "policy-forbids-port", "\(run.error)")
+      #expect(run.error.contains("it allows port \(rules[0])"), "\(run.error)")
+      #expect(run.error.contains("-p \(rules[0])"))
+      #expect(run.output.isEmpty && requests.isEmpty)
+    }
+  }
+
+  @Test("--force replaces files and links, and no pipe, socket or device")
+  func special() async throws {
+    let stage = try Stage.desktop()
+    let path = stage.folder + "/work/pipe.rdp"
+    #expect(unsafe mkfifo(path, 0o600) == 0)
+    for force in [[], ["--force"]] {
+      let run = try await stage.run(["rdp"] + force + ["--output", "pipe.rdp", "winvm"])
+      #expect(run.code == "file-unwritable", "\(run.error)")
+      #expect(!run.error.contains("--force"))
+      #expect(Files.kind(of: path)?.isRegular == false)
+    }
+    #expect(stage.requests.isEmpty, "nothing is opened for a file that cannot be written")
+  }
+
+  @Test("what keeps the file from being written is told before anything is opened")
+  func placeFirst() async throws {
+    let stage = try Stage.desktop()
+    try stage.write("work/notes", "mine")
+    for output in ["notes", "notes/a.rdp"] {
+      for verb in [["rdp"], []] {
+        let run = try await stage.run(verb + ["--output", output, "winvm"])
+        #expect(run.status == 1)
+        #expect(run.code == "file-unwritable", "\(run.error)")
+      }
+    }
+    #expect(stage.requests.isEmpty)
+    #expect(stage.read("work/notes") == "mine")
+  }
+
+  @Test("an administrator's name that fits into no file is left out")
+  func administrator() async throws {
+    let stage = try Stage.desktop { $0.machines[0].adminUsername = "an/administrator" }
+    let run = try await stage.run(["winvm"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(!Stage.settings(run.output).contains { $0.hasPrefix("username") })
   }
 
   @Test(

@@ -73,4 +73,42 @@ import Testing
     #expect(run.status == 0, "\(run.error)")
     #expect(stage.writtenFiles.filter { $0.hasPrefix("work/all/") }.count == 2)
   }
+
+  @Test("Ctrl-C at one question ends them all")
+  func interrupted() async throws {
+    let names = ["win1", "win2", "win3"]
+    let certificate = DesktopCertificate("WINVM")
+    let backend = SimulatedMachine.Gate.Backend.remoteDesktop(
+      RemoteDesktopResponder(certificate: certificate))
+    let stage = try Stage(
+      Stage.configuration(
+        machines: names.map { Stage.windows($0, backend: backend) },
+        policies: [
+          SimulatedPolicy(
+            "default", entries: names.map { SimulatedPolicy.Entry($0, ports: [.init(3389)]) })
+        ]))
+    #expect(try await stage.run(["rdp", "--output", "old/"] + names).status == 0)
+    certificate.renew()
+    let terminal = try stage.terminal(["rdp", "--output", "new/"] + names, columns: 200)
+    try await terminal.wait(for: "Accept the new one? [y/N] ")
+    try terminal.type("\u{3}")
+    #expect(try await terminal.end() == .exited(130))
+    #expect(!stage.writtenFiles.contains { $0.hasPrefix("work/new/") })
+  }
+
+  @Test("two machines of one name do not share a file, and the second's port stays closed")
+  func sameName() async throws {
+    var other = Stage.windows("WIN1")
+    other.resourceGroup = "other"
+    let stage = try Stage(
+      Stage.configuration(
+        machines: [Stage.windows("win1"), other],
+        policies: [
+          SimulatedPolicy("default", entries: [.init("win1", ports: [.init(3389)])])
+        ]))
+    let group = SimulatedMachine("win1").resourceGroup
+    let run = try await stage.run(["rdp", "\(group)/win1", "other/WIN1"])
+    #expect(run.code == "file-unwritable", "\(run.error)")
+    #expect(stage.requests.count == 1)
+  }
 }

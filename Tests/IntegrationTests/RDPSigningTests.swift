@@ -3,6 +3,12 @@ import FoundationEssentials
 import Platform
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// `--sign`: the file's signature, and the rule that there is no file without it.
 @Suite(
   .limited,
@@ -76,6 +82,22 @@ struct RDPSigningTests {
     }
   }
 
+  @Test("a key that others can read is warned of, and PKCS#12 with a second key is refused")
+  func careless() async throws {
+    let key = stage.folder + "/signer.key"
+    #expect(unsafe chmod(key, 0o644) == 0)
+    let run = try await stage.run(
+      ["rdp", "--sign", stage.folder + "/signer.pem", "--sign-key", key, "winvm"])
+    #expect(run.status == 0)
+    #expect(run.error.contains("signer.key can be read by others"), "\(run.error)")
+    try await stage.openssl(
+      "pkcs12 -export -inkey signer.key -in signer.pem -passout pass: -out signer.p12")
+    let twice = try await stage.run(
+      ["rdp", "--sign", stage.folder + "/signer.p12", "--sign-key", key, "winvm"])
+    #expect(twice.code == "rdp-signing-failed", "\(twice.error)")
+    #expect(twice.error.contains("leave --sign-key out"))
+  }
+
   @Test("the passphrase is asked on a terminal, once for several machines, and never shown")
   func asked() async throws {
     try await stage.openssl("pkcs8 -topk8 -in signer.key -out locked.key -passout pass:sesame")
@@ -85,7 +107,7 @@ struct RDPSigningTests {
     let terminal = try stage.terminal(words + ["winvm", "winvm"], columns: 200)
     try await terminal.wait(for: "Passphrase of ")
     try terminal.type("sesame\n")
-    // Both are the same machine, so the second has no place of its own.
+    // Both go to one file, which only one of them can have.
     try await terminal.wait(for: "belongs to another machine of that name")
     _ = try await terminal.end()
     #expect(!terminal.screen.contains("sesame"))
