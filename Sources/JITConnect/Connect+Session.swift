@@ -152,7 +152,7 @@ struct SessionPlan: Sendable {
       case .environment: world.environment["SSH_AUTH_SOCK"]
       case .socket(let path): path
       }
-    return AuthenticationPlan(
+    var plan = AuthenticationPlan(
       user: user, methods: methods,
       identities: options.identityFiles.map {
         AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
@@ -160,6 +160,15 @@ struct SessionPlan: Sendable {
       certificates: options.certificateFiles.map(\.path), agentSocket: agent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
+    plan.agentAddition =
+      switch options.addKeysToAgent {
+      case .no: nil
+      case .ask: AuthenticationPlan.AgentAddition(asks: true)
+      case .yes(let lifetime): AuthenticationPlan.AgentAddition(lifetime: lifetime)
+      case .confirm(let lifetime):
+        AuthenticationPlan.AgentAddition(lifetime: lifetime, confirmsUse: true)
+      }
+    return plan
   }
 
   private var prompts: Prompts {

@@ -37,11 +37,18 @@ package struct Askpass: Sendable {
   /// Prompts that ask this program; cancelling there is "not possible".
   package var prompts: Prompts {
     Prompts(
-      line: { question in ask(question)?.exposedText }, secret: { question in ask(question) })
+      line: { question in ask(question)?.exposedText }, secret: { question in ask(question) },
+      permission: { question in
+        // ssh's word to the program that there are only yes and no.
+        guard let answer = ask(question, hint: "confirm")?.exposedText else { return false }
+        return answer.isEmpty || answer.lowercased() == "yes"
+      })
   }
 
-  private func ask(_ question: String) -> SecretBytes? {
-    let process = ChildProcess(path: program, arguments: [question], environment: environment)
+  private func ask(_ question: String, hint: String? = nil) -> SecretBytes? {
+    var variables = environment
+    variables["SSH_ASKPASS_PROMPT"] = hint
+    let process = ChildProcess(path: program, arguments: [question], environment: variables)
     guard var output = try? process.run(timeout: .seconds(600), limit: 1024),
       output.ending == .exited(0)
     else { return nil }

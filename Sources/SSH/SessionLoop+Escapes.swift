@@ -16,6 +16,7 @@ extension SessionLoop {
     case .disconnect:
       show("\(key).\r\n")
       ending = .noStatus
+      hasLeft = true
     case .suspend: suspend()
     case .help: show("\(key)?\r\n" + lines(escapes.help))
     case .listConnections: show("\(key)#\r\n" + lines(connectionList()))
@@ -43,6 +44,9 @@ extension SessionLoop {
 
   private func suspend() {
     show("\(EscapeFilter.name(of: escapes?.escape ?? 0))^Z [suspend ssh]\r\n")
+    // What stands out already goes before the shell's own words.
+    output.push(isReady: false)
+    error.push(isReady: false)
     terminal?.leave()
     kill(0, SIGTSTP)
     try? terminal?.enter()

@@ -102,6 +102,18 @@ extension SessionLoop {
     }
   }
 
+  /// Makes the server say something, if it still can: it refuses a channel of no known kind.
+  ///
+  /// Not by libssh2's own keep-alive, whose answers it never gives up, and which thinks in whole
+  /// seconds of another clock.
+  func askWhetherAlive() {
+    if forwarding.isOpening {
+      session.handle.sendKeepAlive()
+    } else {
+      isAsking = true
+    }
+  }
+
   private func forwardAgent(_ channel: ChannelID) throws(Failure) {
     guard session.handle.allowAgentForwarding() else {
       log.note(

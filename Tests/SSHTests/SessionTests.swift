@@ -131,6 +131,44 @@ import Testing
     try runProgram("sh", ["-c", "pkill -CONT -P \(server.process); true"])
   }
 
+  @Test("a server that answers stays, also when it is asked each second")
+  func answeringServer() throws {
+    let (server, session) = try login()
+    var request = SessionRequest(.command(Array("sleep 4; exit 6".utf8)))
+    request.aliveInterval = .seconds(1)
+    request.aliveCountMax = 1
+    #expect(try run(request, in: session).ending == .exited(6))
+    _ = server
+  }
+
+  @Test("ServerAliveCountMax questions stay unanswered before the server counts as gone")
+  func aliveCount() {
+    let start = ContinuousClock.now
+    var alive = ServerAlive(interval: .seconds(1), countMax: 3, now: start)
+    func verdict(_ received: Int, _ milliseconds: Int) -> ServerAlive.Verdict {
+      alive.check(received: received, now: start + .milliseconds(milliseconds))
+    }
+    #expect(verdict(0, 999) == .quiet)
+    #expect(verdict(0, 1000) == .send)
+    #expect(verdict(0, 1999) == .quiet)
+    #expect(verdict(0, 2000) == .send)
+    // One byte, and all begins anew.
+    #expect(verdict(1, 2500) == .quiet)
+    for second in 1...3 { #expect(verdict(1, 2500 + second * 1000) == .send) }
+    #expect(verdict(1, 6499) == .quiet)
+    #expect(verdict(1, 6500) == .dead)
+  }
+
+  @Test("a channel that the server closes without a status is no success")
+  func noStatus() throws {
+    let (server, session) = try login(settings: ["ChannelTimeout session:command=1s"])
+    let result = try execute("echo before; exec sleep 60", in: session)
+    #expect(result.output == "before\n")
+    #expect(result.ending == .noStatus)
+    #expect(result.ending.status == 255)
+    _ = server
+  }
+
   @Test("a reader that goes away ends a command that would write for ever")
   func closedOutput() throws {
     let (server, session) = try login()
