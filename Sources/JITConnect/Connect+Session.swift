@@ -53,7 +53,11 @@ struct SessionPlan: Sendable {
     let trust = HostKeyFiles(world.environment, options, machine).trust(
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
       canAsk: !options.batchMode)
-    var algorithms = try algorithms(trust)
+    let command = KnownHostsCommand(
+      options, tokens(address: connection.address), world, name: trust.rule.names.first ?? trust.rule.host)
+    var known = trust.known
+    known.lines += try command?.lines(.order) ?? []
+    var algorithms = try algorithms(trust.rule, known)
     algorithms.compression = options.compression
     let deadline =
       ContinuousClock.now + (options.connectTimeout.map { .seconds($0) } ?? .seconds(120))
@@ -63,7 +67,9 @@ struct SessionPlan: Sendable {
       session.disconnect()
       return nil
     }
-    let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
+    known.lines = trust.known.lines
+    known.lines += try command?.lines(.hostName, key) ?? []
+    let isTrusted = try trust.rule.settle(key, known: known, prompts: prompts, log: log)
     var authentication = authenticationPlan
     if !isTrusted {
       // Nothing that a false server could use.
@@ -116,7 +122,9 @@ struct SessionPlan: Sendable {
 
   // MARK: What is offered and asked
 
-  private func algorithms(_ trust: HostKeyFiles.Trust) throws(Failure) -> AlgorithmPreferences {
+  private func algorithms(
+    _ rule: HostTrust, _ known: KnownHosts
+  ) throws(Failure) -> AlgorithmPreferences {
     var preferences = AlgorithmPreferences()
     func list(
       _ setting: SSHAlgorithmList?, _ kind: SSHAlgorithmKind, _ own: [String]
@@ -131,7 +139,7 @@ struct SessionPlan: Sendable {
     // libssh2 never checks the signature of a host certificate.
     preferences.hostKeys.removeAll { $0.contains("-cert-v01@") }
     if options.hostKeyAlgorithms == nil {
-      preferences.putFirst(keyTypes: trust.known.keyTypes(for: trust.rule.names))
+      preferences.putFirst(keyTypes: known.keyTypes(for: rule.names))
     }
     return preferences
   }

@@ -58,6 +58,7 @@ struct HostKeyFiles {
       port: port, alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey
+    rule.revokedKeysFile = options.revokedHostKeys
     return Trust(rule: rule, known: known())
   }
 

@@ -9,13 +9,8 @@ extension Connect {
     {
       throw Failure(.notBuiltIn, what: "\(what) is not built in yet", next: next)
     }
-    if options.wantsTunnel { try refuse("a tunnel device (-w)") }
-    if options.knownHostsCommand != nil { try refuse("KnownHostsCommand") }
-    if options.revokedHostKeys != nil {
-      try refuse("RevokedHostKeys", "put @revoked lines into a known_hosts file")
-    }
-    if !options.permitRemoteOpen.isEmpty, !options.permitRemoteOpen.contains("any") {
-      try refuse("PermitRemoteOpen")
+    if options.proxyPassesSocket, options.proxyCommand != nil {
+      try refuse("ProxyUseFdpass", "use a ProxyCommand that carries the bytes itself")
     }
     if commandLine.controlCommand != nil {
       // ssh's words where there is no master; nobody here ever is one.

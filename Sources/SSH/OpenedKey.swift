@@ -75,11 +75,15 @@ struct OpenedKey {
       let (point, number) = (Array(bytes[fields[2]]), fields[3])
       // On its way into libcrypto the number, without the zero in front, may have been turned
       // round in its place.
-      if !ECCurve.fits(bytes[number], point, curve: bytes[fields[1]]) {
-        let start = bytes[number].firstIndex { $0 != 0 } ?? number.upperBound
+      let curve = bytes[fields[1]]
+      var isRight = ECCurve.fits(bytes[number], point, curve: curve)
+      for start in [number.lowerBound, number.lowerBound + 1]
+      where !isRight && start <= number.upperBound {
         bytes[start..<number.upperBound].reverse()
-        guard ECCurve.fits(bytes[number], point, curve: bytes[fields[1]]) else { return nil }
+        isRight = ECCurve.fits(bytes[number], point, curve: curve)
+        if !isRight { bytes[start..<number.upperBound].reverse() }
       }
+      guard isRight else { return nil }
     }
     return (
       SecretBytes(bytes[8..<(comment.lowerBound - 4)]),

@@ -72,6 +72,20 @@ import Testing
     try loginByAgent(server, agent)
   }
 
+  @Test("numbers with a zero at either end, as one key in a hundred has")
+  func zeros() throws {
+    let folder = try TestFolder.make()
+    defer { TestFolder.remove(folder) }
+    // Enough keys that most runs meet each kind.
+    for count in 0..<400 {
+      let path = "\(folder)/\(count)"
+      try keygen("ecdsa", to: path)
+      var text = try Files.read(path)
+      let key = OpenedKey(SecretBytes(taking: &text), passphrase: nil)
+      #expect(key?.comment == "key ecdsa", "\(count)")
+    }
+  }
+
   @Test("not added: without the option, and a key that the server refuses")
   func notAdded() throws {
     let (server, agent) = try stage()
