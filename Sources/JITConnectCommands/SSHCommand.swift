@@ -144,7 +144,9 @@ struct SSHCommand {
     } catch let failure as Failure {
       console.error(failure)
       // A Ctrl-C at a question is a key, not a signal.
-      if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
+      if failure.code == .interrupted {
+        Signals.die(of: world.interrupts.signal ?? Signals.end ?? SIGINT)
+      }
       if let status = HopStatus.status(of: failure.code, environment) { return status }
       return ExitStatus.ssh
     } catch {

@@ -48,7 +48,7 @@ extension SessionLoop {
     output.push(isReady: false)
     error.push(isReady: false)
     terminal?.leave()
-    kill(0, SIGTSTP)
+    Signals.suspend()
     try? terminal?.enter()
     needsResize = true
   }
@@ -64,6 +64,11 @@ extension SessionLoop {
     if streams.terminal != nil { Signals.restoreDefault(SIGWINCH, SIGCONT) }
   }
 
+  func end(by signal: Int32) -> Ending {
+    log.debug1("Killed by signal \(signal).")
+    return request.program == .none && signal == SIGTERM ? .finished : .interrupted(signal)
+  }
+
   func handleSignals() {
     for signal in Signals.arrived() {
       switch signal {
@@ -73,8 +78,7 @@ extension SessionLoop {
         terminal?.renew()
         needsResize = true
       case SIGINT, SIGTERM, SIGHUP, SIGQUIT:
-        log.debug1("Killed by signal \(signal).")
-        ending = request.program == .none && signal == SIGTERM ? .finished : .interrupted(signal)
+        ending = end(by: signal)
         hasLeft = true
       default: break
       }

@@ -35,8 +35,11 @@ extension SessionLoop {
       let modes = TerminalModes.encode(
         terminal.settings, limit: 256 - terminal.name.utf8.count)
       requests.append(
-        Request(name: "pty-req") {
-          $0.handle.requestTerminal(channel, term: terminal.name, modes: modes, size: terminal.size)
+        Request(name: "pty-req") { [streams] in
+          // The window may have changed since the beginning of the login.
+          let size = streams.terminal.flatMap(TerminalSize.of) ?? terminal.size
+          return $0.handle.requestTerminal(
+            channel, term: terminal.name, modes: modes, size: size)
         })
     }
     if let (kind, argument) = program {

@@ -73,8 +73,14 @@ final class SessionLoop {
     watchSignals()
     defer { unwatchSignals() }
     session.handle.stopOverwriting()
-    try forwarding.start()
-    channel = try openChannel()
+    do {
+      try forwarding.start()
+      channel = try openChannel()
+    } catch {
+      // From the login on a signal ends the session, and no longer this process.
+      guard error.code == .interrupted, let signal = Signals.end else { throw error }
+      return end(by: signal)
+    }
     try request.whenStanding()
     if request.terminal != nil, let descriptor = streams.terminal {
       var raw = RawTerminal(descriptor)

@@ -2,6 +2,12 @@ import FoundationEssentials
 import Platform
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite("Options about host keys, through the built program and beside ssh", .limited)
 struct SSHTrustOptionTests {
   private static let clients: [Client] = [.jitconnect, .openSSH]
@@ -203,6 +209,47 @@ struct SSHTrustOptionTests {
     let list = try await server.shell(
       "ssh-add -l || true", environment: ["SSH_AUTH_SOCK": agent.socket])
     #expect(list.text.contains("SHA256:") == (status == 0), "\(list.text)")
+  }
+
+  @Test(
+    "of several keys that would do the first in the configuration is used, as with ssh",
+    arguments: [["id_ecdsa", "id_ed25519"], ["id_ed25519", "id_ecdsa"]])
+  func keyOrder(_ order: [String]) async throws {
+    let server = try SSHServer()
+    for (kind, passphrase) in [("ecdsa", "secret"), ("ed25519", "")] {
+      let key = "\(server.folder)/id_\(kind)"
+      try LoopbackServer.makeKey(key, kind: kind, passphrase: passphrase)
+      try server.authorize(key, options: "command=\"echo \(kind)\" ")
+    }
+    try server.write("#!/bin/sh\necho secret\n", "askpass", mode: 0o700)
+    try await server.compare(
+      order.flatMap { ["-i", "\(server.folder)/\($0)"] } + ["box", "true"],
+      environment: [
+        "SSH_ASKPASS": server.folder + "/askpass", "SSH_ASKPASS_REQUIRE": "force",
+      ])
+  }
+
+  @Test(
+    "a signal ends the program that asks, and then us", arguments: [SIGTERM, SIGINT], clients)
+  func signalAtAskpass(_ signal: Int32, _ client: Client) async throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ed25519", passphrase: "secret")
+    try server.write(
+      "#!/bin/sh\necho $$ >\(server.folder)/asking\nexec sleep 60\n", "askpass", mode: 0o700)
+    let running = try server.start(
+      ["-oIdentitiesOnly=yes", "-i", key, "box", "true"], as: client,
+      environment: [
+        "SSH_ASKPASS": server.folder + "/askpass", "SSH_ASKPASS_REQUIRE": "force",
+      ])
+    try await running.wait(for: "the question") {
+      (try? server.read("asking"))?.hasSuffix("\n") == true
+    }
+    running.signal(signal)
+    try await running.waitForProcess(timeout: .seconds(20))
+    // ssh leaves the program behind, which holds our pipes.
+    let asking = try #require(Int32(try server.read("asking").filter(\.isNumber)))
+    if client == .openSSH { kill(asking, SIGKILL) }
+    #expect(try await running.finish().ending == .signalled(signal))
   }
 
   // MARK: The end of a session
