@@ -54,7 +54,8 @@ struct SessionPlan: Sendable {
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
       canAsk: !options.batchMode)
     let command = KnownHostsCommand(
-      options, tokens(address: connection.address), world, name: trust.rule.names.first ?? trust.rule.host)
+      options, tokens(address: connection.address), world,
+      name: trust.rule.names.first ?? trust.rule.host)
     var known = trust.known
     known.lines += try command?.lines(.order) ?? []
     var algorithms = try algorithms(trust.rule, known)
@@ -88,6 +89,7 @@ struct SessionPlan: Sendable {
       }
     }
     try session.authenticate(authentication, prompts: prompts)
+    world.hop.arrive()
     let localCommand = try LocalCommand(
       options, tokens(address: connection.address), world.environment)
     request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }

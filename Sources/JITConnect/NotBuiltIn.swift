@@ -23,9 +23,6 @@ extension Connect {
       }
       try refuse("a command to a master (-O)")
     }
-    if options.jit.client == .openssh, options.jit.isOn, isProxied {
-      try refuse("--client openssh through a jump host", "leave out --client openssh")
-    }
     if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
     if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }

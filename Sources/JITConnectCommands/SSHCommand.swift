@@ -101,7 +101,7 @@ struct SSHCommand {
     if error.kind == .usage {
       writeError(usage)
     }
-    return ExitStatus.ssh
+    return HopStatus().status(environment) ?? ExitStatus.ssh
   }
 
   private var usage: String {
@@ -147,7 +147,7 @@ struct SSHCommand {
       if failure.code == .interrupted {
         Signals.die(of: world.interrupts.signal ?? Signals.end ?? SIGINT)
       }
-      if let status = HopStatus.status(of: failure.code, environment) { return status }
+      if let status = world.hop.status(environment) { return status }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))
