@@ -102,12 +102,6 @@ struct SSHTrustOptionTests {
 
   // MARK: Host certificates
 
-  /// A server that has a certificate beside its plain key.
-  private func certified(_ config: [String] = []) throws -> SSHServer {
-    try SSHServer(
-      settings: ["HostCertificate %FOLDER%/host_key-cert.pub"], config: config)
-  }
-
   @Test("with an authority and a plain known key, the plain key serves")
   func authorityAndKey() async throws {
     let server = try SSHServer()

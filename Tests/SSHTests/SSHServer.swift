@@ -36,10 +36,11 @@ final class SSHServer: Sendable {
   ///   - hostKeys: by ssh-keygen's names.
   ///   - password: the current user's, for as long as the server lives; see ``canHavePasswords``.
   ///   - settings: further lines of sshd_config, before ours (the first value wins).
+  ///   - isCertified: whether the host keys have certificates too, of the authority `host_ca`.
   ///   - lifetime: after it the server and its sessions are killed, so that no test can hang in one.
   init(
     hostKeys: [String] = ["ed25519"], settings: [String] = [], password: String? = nil,
-    lifetime: Duration = .seconds(180)
+    isCertified: Bool = false, lifetime: Duration = .seconds(180)
   ) throws {
     guard let program = Self.program else { throw TestProblem("no sshd on this machine") }
     let folder = try TestFolder.make()
@@ -48,7 +49,19 @@ final class SSHServer: Sendable {
     self.user = user
     for kind in hostKeys { try keygen(kind, to: "\(folder)/host_\(kind)") }
     port = try freePort()
-    let keys = hostKeys.map { "HostKey \(folder)/host_\($0)" }
+    var keys = hostKeys.map { "HostKey \(folder)/host_\($0)" }
+    if isCertified {
+      try keygen("ed25519", to: "\(folder)/host_ca")
+      for kind in hostKeys {
+        try runProgram(
+          "ssh-keygen",
+          [
+            "-q", "-s", "\(folder)/host_ca", "-I", "host", "-h", "-n", "testhost,127.0.0.1",
+            "\(folder)/host_\(kind).pub",
+          ])
+        keys.append("HostCertificate \(folder)/host_\(kind)-cert.pub")
+      }
+    }
     let lines =
       settings.map { $0.replacing("%FOLDER%", with: folder) } + keys + [
         "ListenAddress 127.0.0.1:\(port)", "PidFile none", "UsePAM no", "StrictModes no",
