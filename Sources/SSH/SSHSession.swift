@@ -140,11 +140,14 @@ package final class SSHSession: @unchecked Sendable {
   var place: String { "\(peer.address) port \(peer.port)" }
 
   /// Calls `step` until it is ready, moving bytes between the calls.
+  ///
+  /// - Parameter alive: asks a server that says nothing meanwhile whether it is there.
   func drive<Value>(
-    _ stage: String, deadline: ContinuousClock.Instant? = nil,
+    _ stage: String, deadline: ContinuousClock.Instant? = nil, alive: ServerAlive? = nil,
     _ step: (SSHSession) -> Step<Value>
   ) throws(Failure) -> Value {
     var hasSeenEnd = false
+    var alive = alive
     while true {
       switch step(self) {
       case .ready(let value):
@@ -164,13 +167,27 @@ package final class SSHSession: @unchecked Sendable {
           hasSeenEnd = true
           continue
         }
-        try wait(stage, until: deadline)
+        try wait(stage, until: deadline, alive?.deadline)
+        switch alive?.check(received: receivedCount, now: .now) {
+        case .quiet, nil: break
+        // Whatever is under way keeps its place; the answer is one that nobody waits for.
+        case .send: handle.sendKeepAlive()
+        case .dead: throw notResponding()
+        }
       }
     }
   }
 
-  /// Sends what waits and waits for something to come.
-  func wait(_ stage: String, until deadline: ContinuousClock.Instant?) throws(Failure) {
+  func notResponding() -> Failure {
+    die()
+    return Failure(.connectionLost, what: "Timeout, server \(peer.name) not responding")
+  }
+
+  /// Sends what waits and waits for something to come, or for `pause`.
+  func wait(
+    _ stage: String, until deadline: ContinuousClock.Instant?,
+    _ pause: ContinuousClock.Instant? = nil
+  ) throws(Failure) {
     flush()
     if context.isStalled { return receive() }
     let signals = Signals.pipe() ?? -1
@@ -188,6 +205,10 @@ package final class SSHSession: @unchecked Sendable {
           why: "\(place) did not answer in time")
       }
       timeout = milliseconds(left)
+    }
+    if let pause {
+      let left = milliseconds(max(pause - .now, .zero))
+      timeout = timeout < 0 ? left : min(timeout, left)
     }
     _ = unsafe poll(&polls, 2, timeout)
     if polls[1].revents != 0 {

@@ -10,12 +10,14 @@ extension SessionLoop {
       }
     if request.program == .none { return try openIdleChannel() }
     if case .forward(let host, let port) = request.program {
-      return try session.drive("opening the connection to \(host) port \(port)") {
+      return try session.drive(
+        "opening the connection to \(host) port \(port)", alive: freshAlive
+      ) {
         $0.handle.openForward(
           to: host, port: port, from: "127.0.0.1", sourcePort: 65535, window: window)
       }
     }
-    let channel = try session.drive("opening the session") {
+    let channel = try session.drive("opening the session", alive: freshAlive) {
       $0.handle.openSession(window: window)
     }
     if request.agentSocket != nil { try forwardAgent(channel) }
@@ -81,7 +83,9 @@ extension SessionLoop {
   /// So a session channel is opened in which nothing is started.
   private func openIdleChannel() throws(Failure) -> ChannelID? {
     do {
-      return try session.drive("opening the session") { $0.handle.openSession(window: 1 << 17) }
+      return try session.drive("opening the session", alive: freshAlive) {
+        $0.handle.openSession(window: 1 << 17)
+      }
     } catch {
       guard error.cause == .libssh2(SessionHandle.channelRefused) else { throw error }
       // MaxSessions 0, for accounts that may only forward: see idle().
@@ -141,7 +145,7 @@ extension SessionLoop {
     var open = requests
     var refused: Set<String> = []
     var isSent = false
-    try session.drive("opening the session") { session -> Step<Void> in
+    try session.drive("opening the session", alive: freshAlive) { session -> Step<Void> in
       var waiting: [Request] = []
       for request in open {
         // Once all are sent, none is asked before those ahead of it: an answer does not say whose

@@ -66,7 +66,14 @@ final class SessionLoop {
     if request.terminal != nil, let escape = request.escape {
       escapes = EscapeFilter(escape: escape)
     }
-    alive = request.aliveInterval.map { ServerAlive(interval: $0, countMax: request.aliveCountMax) }
+    alive = freshAlive
+  }
+
+  var freshAlive: ServerAlive? {
+    request.aliveInterval.map {
+      ServerAlive(
+        interval: $0, countMax: request.aliveCountMax, received: session.receivedCount)
+    }
   }
 
   func run() throws(Failure) -> Ending {
@@ -298,10 +305,7 @@ final class SessionLoop {
     switch alive.check(received: session.receivedCount, now: .now) {
     case .quiet: break
     case .send: askWhetherAlive()
-    case .dead:
-      session.die()
-      throw Failure(
-        .connectionLost, what: "Timeout, server \(session.peer.name) not responding")
+    case .dead: throw session.notResponding()
     }
     self.alive = alive
   }
