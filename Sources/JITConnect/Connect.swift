@@ -222,7 +222,7 @@ package struct Connect: Sendable {
     if case .id(let id) = target.name {
       return try await withPolicies(VirtualMachine(id: id, location: ""), as: target)
     }
-    let (machine, isChosen) = try await find(target, azure)
+    let (machine, isChosen) = try await MachineSearch(world, azure, options.jit).find(target)
     // A choice is for this time: the name alone would lead to it without a question the next time.
     return try await withPolicies(machine, as: isChosen ? TargetQuery(machine.id) : target)
   }

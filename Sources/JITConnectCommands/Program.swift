@@ -55,6 +55,10 @@ package enum Program {
     // Whoever says ssh wants a session, of a Windows VM too.
     var isSSHAlone = name == "ssh"
     let first = words.first.map { String(decoding: $0, as: UTF8.self) }
+    if name != "ssh", first == CompletionCommand.word {
+      let words = words.dropFirst().map { String(decoding: $0, as: UTF8.self) }
+      return await CompletionCommand(environment: environment).run(words)
+    }
     if name != "ssh", first == "--help", words.count == 1 {
       print(RootCommand.helpText)
       return 0
@@ -62,12 +66,7 @@ package enum Program {
     if name != "ssh", let verb = first.flatMap(Verb.init(rawValue:)) {
       words.removeFirst()
       guard verb == .ssh else {
-        let console = Console.current(environment: environment, programName: name)
-        console.error(
-          Failure(
-            .notBuiltIn, what: "the verb \(verb.rawValue) is not built in yet",
-            next: "a VM of that name is reached with: \(name) ssh \(verb.rawValue)"))
-        return ExitStatus.ofVerb(.notBuiltIn)
+        return await VerbRunner(programName: name, environment: environment).run(verb, words)
       }
       isSSHAlone = true
     }

@@ -37,14 +37,10 @@ struct SSHCommand {
       return startInBackground()
     }
 
-    let world = SSHConfigWorld.system(environment)
     let options: SSHOptions
     do {
       options = try SSHConfigResolver.resolve(
-        commandLine, in: world,
-        sources: SSHConfigSources(
-          own: environment.configDirectory.map { $0 + "/config" },
-          user: environment.home.map { $0 + "/.ssh/config" }))
+        commandLine, in: .system(environment), sources: .files(of: environment))
     } catch {
       return refuse(error)
     }
@@ -119,26 +115,22 @@ struct SSHCommand {
   private func connect(
     _ options: SSHOptions, _ line: SSHCommandLine, _ words: [[UInt8]]
   ) async -> Int32 {
-    let log: DebugLog
+    var world: World
     do {
-      log = try DebugLog(file: line.logFile, level: options.verbosity)
+      world = try World.atTheEdge(
+        environment, programName: programName, logFile: line.logFile,
+        verbosity: options.verbosity, isQuiet: options.logLevel <= .fatal,
+        mayAsk: !options.batchMode)
     } catch {
-      writeError("Couldn't open logfile \(printable(line.logFile ?? "")): \(error)")
+      writeError("\(error)")
       return ExitStatus.ssh
     }
-    var console = Console.current(
-      environment: environment, programName: programName,
-      isQuiet: options.logLevel <= .fatal)
-    if line.logFile != nil { console = log.console(like: console) }
+    let console = world.console
     for note in options.notes where note.level == .warning { console.remark(note.text) }
-    for note in options.notes where note.level == .debug { log.write(1, "debug1: \(note.text)") }
-    var world = World(
-      environment: environment, console: console,
-      prompt: options.batchMode ? .forbidden : Prompt(console: console, wake: Signals.pipe()),
-      http: HTTPClient(certificates: CertificateSource(environment)), clock: .system,
-      version: Program.version, writeDebug: { log.write($0, $1) })
+    for note in options.notes where note.level == .debug {
+      world.writeDebug(1, "debug1: \(note.text)")
+    }
     world.background = background
-    log.write(1, "debug1: \(Version.longText.split(separator: "\n").joined(separator: ", "))")
     do {
       return try await Connect(world, options, line, givesDesktop: !isSSHAlone, words: words).run()
     } catch let failure as Failure {

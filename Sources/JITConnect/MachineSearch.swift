@@ -1,33 +1,47 @@
-import Azure
+package import Azure
 import FoundationEssentials
 import Identity
-import Platform
-import SSHConfig
+package import Platform
+package import SSHConfig
 import Terminal
 
-extension Connect {
+/// Finds the machine that a name means, and asks or lists where it means several or none.
+package struct MachineSearch: Sendable {
+  private let world: World
+  let azure: AzureAccess
+  private let settings: JitSettings
+  /// What is typed before a machine's name to do the same again.
+  private let command: String
+
+  package init(
+    _ world: World, _ azure: AzureAccess, _ settings: JitSettings, command: String = "jitconnect"
+  ) {
+    self.world = world
+    self.azure = azure
+    self.settings = settings
+    self.command = command
+  }
+
   /// The machine of that name; several are listed, and on a terminal one may be chosen.
   ///
   /// - Returns: the machine, and whether it was chosen by the user rather than named.
-  func find(
-    _ target: TargetQuery, _ azure: AzureAccess
+  package func find(
+    _ target: TargetQuery
   ) async throws(Failure) -> (machine: VirtualMachine, isChosen: Bool) {
     let matches = try await azure.directory.find(target.directoryQuery)
     guard let first = matches.machines.first else {
-      return (try await chooseNear(target, azure, unread: matches.unread), true)
+      return (try await chooseNear(target, unread: matches.unread), true)
     }
     let exact = matches.machines.filter { $0.name == target.name.name }
     if matches.machines.count == 1 { return (first, false) }
     if exact.count == 1 { return (exact[0], false) }
-    let candidates = await breakTies(exact.isEmpty ? matches.machines : exact, azure)
+    let candidates = await breakTies(exact.isEmpty ? matches.machines : exact)
     if candidates.count == 1 { return (candidates[0], true) }
     return (try await choose(target, among: candidates), true)
   }
 
   /// az's default group and subscription decide between equals; they never narrow a search.
-  private func breakTies(
-    _ machines: [VirtualMachine], _ azure: AzureAccess
-  ) async -> [VirtualMachine] {
+  private func breakTies(_ machines: [VirtualMachine]) async -> [VirtualMachine] {
     let profile = await AzureCLIProfile.read(in: world.environment, cloud: azure.cloud.name)
     guard let profile else { return machines }
     var left = machines
@@ -53,12 +67,12 @@ extension Connect {
     default:
       let lines = machines.map { machine in
         "\(machine.resourceGroup)/\(machine.name) (subscription \(machine.subscriptionID), "
-          + "\(stateText(machine))): jitconnect \(retype(machine, among: machines))"
+          + "\(stateText(machine))): \(command) \(retype(machine, among: machines))"
       }
       throw Failure(
         .vmAmbiguous, what: "\(machines.count) virtual machines are named \(target.name.name)",
         why: lines.joined(separator: "\n"),
-        next: "jitconnect \(retype(machines[0], among: machines))")
+        next: "\(command) \(retype(machines[0], among: machines))")
     }
   }
 
@@ -76,15 +90,17 @@ extension Connect {
 
   /// Offers the machines whose names are near to one that was not found; none is taken by itself.
   private func chooseNear(
-    _ target: TargetQuery, _ azure: AzureAccess, unread: [String]
+    _ target: TargetQuery, unread: [String]
   ) async throws(Failure) -> VirtualMachine {
+    async let lookalike = azure.directory.lookalike(target.directoryQuery)
     var near = (try? await azure.directory.near(target.directoryQuery)) ?? []
     if near.isEmpty, target.resourceGroup != nil {
       // Perhaps only the group is wrong.
       let everywhere = VirtualMachineDirectory.Query(name: target.name.name)
       near = (try? await azure.directory.near(everywhere)) ?? []
     }
-    if !near.isEmpty, !options.jit.reachesUnknownHosts {
+    if !settings.reachesUnknownHosts, let failure = try? await lookalike { throw failure }
+    if !near.isEmpty, !settings.reachesUnknownHosts {
       let question = "No virtual machine is named \(target.name). Which one is meant?"
       let rows = near.map { "\($0.resourceGroup ?? "")/\($0.name)  \($0.subscription)" }
       switch await world.ask({ [rows] in $0.choose(question, among: rows) }) {
@@ -104,7 +120,7 @@ extension Connect {
       why.append("near to it: \(names.joined(separator: ", "))")
     }
     if !unread.isEmpty { why.append("could not be searched: \(unread.joined(separator: "; "))") }
-    if !unread.isEmpty, options.jit.reachesUnknownHosts {
+    if !unread.isEmpty, settings.reachesUnknownHosts {
       // It may be there all the same: plain ssh must not be tried in its place.
       throw Failure(
         .azureUnavailable, what: "cannot tell whether \(target.name) is a virtual machine",
@@ -114,56 +130,7 @@ extension Connect {
       .vmNotFound,
       what: "no virtual machine is named \(target.name)",
       why: why.isEmpty ? nil : why.joined(separator: "; "),
-      next: near.first.map { "jitconnect \($0.resourceGroup ?? "")/\($0.name)" }
+      next: near.first.map { "\(command) \($0.resourceGroup ?? "")/\($0.name)" }
         ?? "check the name, and that this account may read the VM: az vm list -o table")
-  }
-
-  /// The command to type for the same with one option more.
-  func retype(_ option: String, _ machine: VirtualMachine) -> String {
-    let port = options.portOrigin == .commandLine ? " -p \(options.port)" : ""
-    return "jitconnect \(option)\(port) \(machine.resourceGroup)/\(machine.name)"
-  }
-
-  // MARK: Running
-
-  /// Goes on with a running machine; starts a stopped one where that was asked for.
-  ///
-  /// - Parameter end: when the window ends that was opened for it already.
-  /// - Returns: whether it was started.
-  func ensureRunning(
-    _ machine: inout VirtualMachine, _ azure: AzureAccess, _ progress: Progress,
-    openUntil end: Date? = nil
-  ) async throws(Failure) -> Bool {
-    guard let state = machine.powerState, state != .running, state != .starting else {
-      return false
-    }
-    guard try await mayStart(machine, state) else {
-      let open = end.map { "; its window ends at \(localTimeText($0, now: world.clock.now()))" }
-      throw Failure(
-        .vmNotRunning, what: "\(machine.name) is not running",
-        why: "its state is \(state)\(open ?? "")",
-        next: retype("--start", machine))
-    }
-    let name = machine.name
-    progress.show("starting \(name)")
-    try await azure.directory.start(machine.id, deadline: .seconds(300)) { _ in progress.tick() }
-    machine = try await azure.directory.get(machine.id, known: machine)
-    return true
-  }
-
-  private func mayStart(
-    _ machine: VirtualMachine, _ state: PowerState
-  ) async throws(Failure) -> Bool {
-    switch options.jit.start {
-    case .yes: return true
-    case .no: return false
-    case .ask:
-      let question = "\(machine.name) is \(state). Start it?"
-      switch await world.ask({ $0.confirm(question) }) {
-      case .given(let answer): return answer
-      case .interrupted: throw Failure(.interrupted, what: "interrupted")
-      default: return false
-      }
-    }
   }
 }

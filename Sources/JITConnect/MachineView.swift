@@ -1,0 +1,35 @@
+package import Azure
+package import Platform
+
+/// A machine as Azure says it is now, and the policies that may hold it.
+package struct MachineView: Sendable {
+  package var machine: VirtualMachine
+  /// The policies of its subscription or group, as far as they may be read.
+  package var policies: [JITPolicy]
+
+  /// The policy that counts for the machine; nil where just-in-time access is not enabled.
+  package var policy: JITPolicy? {
+    JITPolicies.policies(of: machine.id, location: machine.location, in: policies).first
+  }
+
+  /// What that policy says of the machine.
+  package var entry: JITPolicy.Machine? { policy?.machine(machine.id) }
+}
+
+extension MachineSearch {
+  /// Finds a machine and reads it and its policies anew, side by side.
+  package func view(_ target: TargetQuery) async throws(Failure) -> MachineView {
+    let found: VirtualMachine
+    if case .id(let id) = target.name {
+      found = VirtualMachine(id: id, location: "")
+    } else {
+      found = try await find(target).machine
+    }
+    let confirmation = Confirmation(of: found, azure)
+    confirmation.start()
+    defer { confirmation.cancel() }
+    let policies = try await azure.policies.list(
+      subscription: found.subscriptionID, resourceGroup: found.resourceGroup)
+    return MachineView(machine: try await confirmation.machine(), policies: policies)
+  }
+}
