@@ -49,7 +49,7 @@ struct SessionPlan: Sendable {
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
-      peer: peer(of: connection), log: log)
+      peer: peer(of: connection), log: log, keepsAlive: options.tcpKeepAlive)
     let trust = HostKeyFiles(world.environment, options, machine).trust(
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
       canAsk: !options.batchMode)

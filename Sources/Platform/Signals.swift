@@ -53,16 +53,19 @@ package enum Signals {
 
   /// Stops the process group, as Ctrl-Z does; returns when it goes on.
   ///
-  /// A signal to the process may stop another thread first, while this one would run on for a
-  /// moment: long enough to set a terminal that is the shell's by then. So this thread gets one of
-  /// its own, which stops it here; going on takes back the one that is left over.
+  /// A signal to the process may stop another thread first, while this one runs on for a moment:
+  /// long enough to set a terminal that is the shell's by then. So the others of the group get it
+  /// while it means nothing here, and then this very thread does.
   package static func suspend() {
+    guard platform_signal_is_ignored(SIGTSTP) == 0 else { return }
+    ignore(SIGTSTP)
+    kill(0, SIGTSTP)
+    restoreDefault(SIGTSTP)
     var mask = sigset_t()
     var before = sigset_t()
     unsafe sigemptyset(&mask)
     unsafe sigaddset(&mask, SIGTSTP)
     unsafe pthread_sigmask(SIG_UNBLOCK, &mask, &before)
-    kill(0, SIGTSTP)
     pthread_kill(pthread_self(), SIGTSTP)
     unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
   }

@@ -67,7 +67,7 @@ package struct RevokedKeys: Sendable, Equatable {
     var reader = WireReader(bytes.dropFirst(magic.count))
     // The format, then number, time and flags of the list, of 64 bits each.
     guard reader.uint32() == 1 else { return nil }
-    for _ in 0..<6 { guard reader.uint32() != nil else { return nil } }
+    for _ in 0..<3 { guard reader.uint64() != nil else { return nil } }
     guard reader.string() != nil, reader.string() != nil else { return nil }
     var keys = RevokedKeys()
     while let kind = reader.byte() {

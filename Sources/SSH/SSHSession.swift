@@ -59,8 +59,10 @@ package final class SSHSession: @unchecked Sendable {
   ///
   /// - Parameter received: what has already been read from it: the server's banner, when the
   ///   readiness probe waited for that.
+  /// - Parameter keepsAlive: `TCPKeepAlive`.
   package init(
-    socket: consuming FileDescriptor, received: [UInt8] = [], peer: Peer, log: SSHLog = SSHLog()
+    socket: consuming FileDescriptor, received: [UInt8] = [], peer: Peer, log: SSHLog = SSHLog(),
+    keepsAlive: Bool = true
   ) throws(Failure) {
     self.peer = peer
     self.log = log
@@ -75,7 +77,7 @@ package final class SSHSession: @unchecked Sendable {
         .systemFailed, what: "the SSH library cannot start", why: error.message,
         cause: .libssh2(error.code))
     }
-    prepare(socket.number)
+    prepare(socket.number, keepsAlive: keepsAlive)
     self.socket = socket
   }
 
@@ -368,12 +370,13 @@ let sendFlags: Int32 = {
   #endif
 }()
 
-/// Delays nothing, notices a peer that is gone for hours, and raises no SIGPIPE.
-private func prepare(_ socket: Int32) {
+/// Delays nothing, notices a peer that is gone for hours if it may, and raises no SIGPIPE.
+private func prepare(_ socket: Int32, keepsAlive: Bool) {
   var on: Int32 = 1
+  var asks: Int32 = keepsAlive ? 1 : 0
   let size = socklen_t(MemoryLayout<Int32>.size)
   unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
-  unsafe setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, size)
+  unsafe setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &asks, size)
   #if canImport(Darwin)
     unsafe setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, size)
   #endif

@@ -116,6 +116,19 @@ struct SSHForwardTests {
     #expect(run.error.contains("Timeout, server 127.0.0.1 not responding"), "\(run.error)")
   }
 
+  @Test("TCPKeepAlive is set or left out, as ssh does", arguments: clients)
+  func keepAlive(_ client: Client) async throws {
+    let server = try SSHServer()
+    // While something is under way another timer is shown.
+    let command =
+      "PATH=$PATH:/usr/sbin:/sbin; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 0.1; "
+      + "ss -Htno 'dport = :\(server.port)' | grep -o keepalive && break; done; true"
+    for (setting, isOn) in [("yes", true), ("no", false)] {
+      let run = try await server.run(["-oTCPKeepAlive=\(setting)", "box", command], as: client)
+      #expect(run.text.contains("keepalive") == isOn, "\(run.text)\(run.error)")
+    }
+  }
+
   // MARK: Variables
 
   @Test("SetEnv and SendEnv, with patterns, removals and what the server refuses")
