@@ -32,7 +32,8 @@ extension Connect {
     let process = ChildProcess(
       path: try ownProgram(), arguments: arguments, environment: variables)
     return ProxyProgram(
-      process, to: ProxyProgram.Target(host: host, port: port), shown: arguments.joined(separator: " "))
+      process, to: ProxyProgram.Target(host: host, port: port),
+      shown: arguments.joined(separator: " "))
   }
 
   /// What the environment says of the machine that is meant, and not of those on the way.

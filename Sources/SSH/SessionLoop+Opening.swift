@@ -103,7 +103,12 @@ extension SessionLoop {
     case .wouldBlock: return false
     case .failed(let error) where error.code != SessionHandle.channelRefused:
       throw session.failure("the session", error)
-    case .ready, .failed:
+    case .ready(let channel):
+      // Nobody should have opened it.
+      _ = session.handle.close(channel)
+      isAsking = false
+      return true
+    case .failed:
       isAsking = false
       return true
     }

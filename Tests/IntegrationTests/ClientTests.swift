@@ -84,7 +84,8 @@ struct ClientTests {
   }
 
   @Test(
-    "scp copies both ways, by either protocol", .enabled(if: has("scp"), "needs package openssh-client"),
+    "scp copies both ways, by either protocol",
+    .enabled(if: has("scp"), "needs package openssh-client"),
     arguments: ["", "-O", "-C"])
   func scp(_ option: String) async throws {
     let server = try SSHServer()

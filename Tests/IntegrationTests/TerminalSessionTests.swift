@@ -167,6 +167,24 @@ struct TerminalSessionTests {
     #expect(try terminal.end() == .exited(0))
   }
 
+  @Test("AddKeysToAgent ask is asked on the terminal", arguments: ["yes", "no"])
+  func agentQuestion(_ answer: String) throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ed25519")
+    let agent = try KeyAgent(server.folder)
+    let terminal = try server.terminal(
+      [
+        "-v", "-oAddKeysToAgent=ask", "-oIdentityAgent=SSH_AUTH_SOCK", "-oIdentitiesOnly=yes",
+        "-i", key, "box", "echo in",
+      ], environment: ["SSH_AUTH_SOCK": agent.socket])
+    try terminal.wait(for: "Add key \(key) (test) to agent? (yes/no) ")
+    try terminal.type("\(answer)\n")
+    try terminal.wait(
+      for: answer == "yes" ? "identity added to agent: \(key)" : "user denied adding this key")
+    try terminal.wait(for: "\nin\n")
+    #expect(try terminal.end() == .exited(0))
+  }
+
   @Test(
     "a signal at a question ends the program by that signal, with the terminal as it was",
     arguments: [SIGTERM, SIGHUP, SIGINT], [Client.openSSH, .jitconnect])
