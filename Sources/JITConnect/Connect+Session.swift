@@ -20,8 +20,17 @@ struct SessionPlan: Sendable {
   private let machine: VirtualMachine?
   /// Whether Azure has said that this address is the machine's, and which machine it is.
   private let isConfirmed: Bool
+  /// A certificate of Entra ID to log in by; nil where the user's own keys are used.
+  private let login: EntraLogin?
+  /// What the session carries in place of a shell or command.
+  private let tunnel: DesktopTunnel?
 
-  init(_ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool) {
+  init(
+    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, login: EntraLogin? = nil,
+    tunnel: DesktopTunnel? = nil
+  ) {
+    self.login = login
+    self.tunnel = tunnel
     world = connect.world
     options = connect.options
     commandBytes = connect.commandLine.commandBytes
@@ -45,7 +54,7 @@ struct SessionPlan: Sendable {
     // Interruptions end the session in its own loop, with the terminal restored.
     Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
-    var request = try request()
+    var request = if let tunnel { tunnel.request } else { try request() }
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
@@ -88,11 +97,18 @@ struct SessionPlan: Sendable {
         request.forwarding = ForwardingPlan()
       }
     }
-    try session.authenticate(authentication, prompts: prompts)
+    do throws(Failure) {
+      try session.authenticate(authentication, prompts: prompts)
+    } catch {
+      guard let login, let machine else { throw error }
+      throw login.explaining(error, on: machine)
+    }
     world.hop.arrive()
-    let localCommand = try LocalCommand(
-      options, tokens(address: connection.address), world.environment)
-    request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
+    if tunnel == nil {
+      let localCommand = try LocalCommand(
+        options, tokens(address: connection.address), world.environment)
+      request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
+    }
     let ending = try session.run(request, streams: streams)
     session.disconnect()
     return ending
@@ -120,7 +136,7 @@ struct SessionPlan: Sendable {
     return tokens
   }
 
-  private var user: String { options.loginName(on: machine, world.environment) }
+  private var user: String { login?.user ?? options.loginName(on: machine, world.environment) }
 
   // MARK: What is offered and asked
 
@@ -152,10 +168,14 @@ struct SessionPlan: Sendable {
       "keyboard-interactive": options.kbdInteractiveAuthentication,
       "password": options.passwordAuthentication,
     ]
+    if let login {
+      // The server may ask for a second factor in its own words.
+      return AuthenticationPlan(
+        user: user, methods: methods(allowed, of: ["publickey", "keyboard-interactive"]),
+        identitiesOnly: true, signers: [login.signer], isBatch: options.batchMode)
+    }
     let order =
       options.preferredAuthentications ?? ["publickey", "keyboard-interactive", "password"]
-    let methods = order.filter { allowed[$0] == true }
-      .compactMap { AuthenticationPlan.Method(rawValue: $0) }
     let agent: String? =
       switch options.identityAgent {
       case .none: nil
@@ -163,7 +183,7 @@ struct SessionPlan: Sendable {
       case .socket(let path): path
       }
     var plan = AuthenticationPlan(
-      user: user, methods: methods,
+      user: user, methods: methods(allowed, of: order),
       identities: options.identityFiles.map {
         AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
       },
@@ -179,6 +199,12 @@ struct SessionPlan: Sendable {
         AuthenticationPlan.AgentAddition(lifetime: lifetime, confirmsUse: true)
       }
     return plan
+  }
+
+  private func methods(
+    _ allowed: [String: Bool], of order: [String]
+  ) -> [AuthenticationPlan.Method] {
+    order.filter { allowed[$0] == true }.compactMap { AuthenticationPlan.Method(rawValue: $0) }
   }
 
   private var prompts: Prompts {
@@ -303,7 +329,8 @@ struct SessionPlan: Sendable {
   private var sessionLog: SSHLog {
     let console = world.console
     return SSHLog(
-      level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) },
+      level: options.verbosity, debug: world.writeDebug,
+      note: { [tunnel] text in if tunnel?.keeps(text) != true { console.remark(text) } },
       tellsInformation: options.logLevel >= .info)
   }
 }

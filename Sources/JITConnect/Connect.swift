@@ -15,15 +15,29 @@ package struct Connect: Sendable {
   let words: [[UInt8]]
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
+  /// What is to be done with a desktop.
+  package let desktop: DesktopPreparation
+  let goal: Goal
+
+  /// What the user wants of the machine.
+  package enum Goal: Sendable {
+    /// SSH, whatever the machine is.
+    case session
+    /// The desktop of a Windows VM where nothing but its name was given, else SSH.
+    case sessionOrDesktop
+    /// The desktop, whatever the machine is.
+    case desktop
+  }
 
   /// - Parameters:
-  ///   - givesDesktop: whether a bare Windows VM is answered with its desktop.
   ///   - words: argv behind the program's name and the verb, for OpenSSH's client.
   package init(
     _ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine,
-    givesDesktop: Bool = true, words: [[UInt8]] = []
+    goal: Goal = .sessionOrDesktop, desktop: DesktopPreparation = DesktopPreparation(),
+    words: [[UInt8]] = []
   ) {
-    isBare = givesDesktop && commandLine.isBare
+    self.goal = goal == .sessionOrDesktop && !commandLine.isBare ? .session : goal
+    self.desktop = desktop
     self.world = world
     var options = options
     if let port = commandLine.stdioPort {
@@ -37,65 +51,70 @@ package struct Connect: Sendable {
 
   /// - Returns: the exit status: the remote command's own.
   package func run() async throws -> Int32 {
+    if goal == .desktop { return try await runDesktop() }
     try refuseWhatIsNotBuiltIn()
     guard options.jit.isOn else { return try await connectPlainly() }
-    do {
-      return try await connectThroughAzure()
-    } catch let failure as Failure where failure.code == .interrupted {
-      throw notice.explaining(failure)
-    }
+    return try await explainingInterruption { try await connectThroughAzure() }
   }
 
-  private func connectThroughAzure() async throws -> Int32 {
+  func connectThroughAzure() async throws -> Int32 {
     switch try await findWay(usingMemory: true) {
-    case .ssh(let machine, let connection):
+    case .ssh(let machine, let connection, _) where isDesktop(machine):
+      return try await openDesktopBehindSSH(machine, connection, isConfirmed: true)
+    case .ssh(let machine, let connection, let login):
       if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
       if options.jit.client == .openssh { throw try becomeOpenSSH(machine, connection) }
-      return try await session(over: connection, with: machine).status
-    case .shortcut(let machine, let connection):
-      let plan = SessionPlan(self, machine: machine, isConfirmed: false)
+      return try await session(over: connection, with: machine, login).status
+    case .shortcut(let machine, let connection, _) where isDesktop(machine):
+      return try await openDesktopBehindSSH(machine, connection, isConfirmed: false)
+    case .shortcut(let machine, let connection, let login):
+      let plan = SessionPlan(self, machine: machine, isConfirmed: false, login: login)
       if let ending = try await plan.run(over: connection) { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
-      guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
+      guard
+        case .ssh(let machine, let connection, let login) = try await findWay(usingMemory: false)
+      else {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
       }
-      return try await session(over: connection, with: machine).status
-    case .rdp(let machine, let connection):
-      return try await deliverDesktopFile(for: machine, over: connection)
+      return try await session(over: connection, with: machine, login).status
+    case .rdp(let machine, let connection, let end):
+      return try await openDesktop(of: machine, over: connection, until: end)
     case .plain:
       return try await connectPlainly()
     }
   }
 
   private func session(
-    over connection: AnsweringConnection, with machine: VirtualMachine
+    over connection: AnsweringConnection, with machine: VirtualMachine, _ login: EntraLogin?
   ) async throws -> Ending {
-    let plan = SessionPlan(self, machine: machine, isConfirmed: true)
+    let plan = SessionPlan(self, machine: machine, isConfirmed: true, login: login)
     return try await plan.run(over: connection) ?? .noStatus
   }
 
   /// Where the flow through Azure has led.
-  private enum Way: Sendable {
-    case ssh(VirtualMachine, AnsweringConnection)
+  enum Way: Sendable {
+    case ssh(VirtualMachine, AnsweringConnection, EntraLogin?)
     /// Straight to where the machine was last, with its key pinned; Azure was not asked.
-    case shortcut(VirtualMachine, AnsweringConnection)
-    case rdp(VirtualMachine, AnsweringConnection)
+    case shortcut(VirtualMachine, AnsweringConnection, EntraLogin?)
+    /// With the window's end.
+    case rdp(VirtualMachine, AnsweringConnection, Date)
     /// No Azure VM, and `JitUnknownHost ssh`.
     case plain
   }
 
-  private func findWay(usingMemory: Bool) async throws -> Way {
+  func findWay(usingMemory: Bool) async throws -> Way {
     try await world.interrupts.during { try await way(usingMemory: usingMemory) }
   }
 
-  private func way(usingMemory: Bool) async throws(Failure) -> Way {
+  func way(usingMemory: Bool) async throws(Failure) -> Way {
     let target = try TargetQuery(options)
     let azure = try await AzureAccess(world, options.jit)
     let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
     if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
     if let known, let connection = try await reuseOpenWindow(on: known) {
-      return .shortcut(known.machine, connection)
+      let login = try await entraLogin(on: known.machine, azure)?.value.get()
+      return .shortcut(known.machine, connection, login ?? nil)
     }
     do throws(Failure) {
       return try await openWindow(azure, memory, target, known)
@@ -143,9 +162,8 @@ package struct Connect: Sendable {
       _ = try await ensureRunning(&machine, azure, progress)
     }
     // A machine that was named by its id is known from here on.
-    let isDesktop = isBare && machine.operatingSystem == .windows
-    if isDesktop, isProxied { throw desktopBehindProxy }
-    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
+    let isDesktop = try await goesToDesktop(machine)
+    var port = isDesktop ? desktopPort(nil) : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
     var policy = JITPolicies.policies(
@@ -155,8 +173,11 @@ package struct Connect: Sendable {
       policy = try await enable(machine, port: port, azure, found.policies, progress)
     }
     guard let enabled = policy else { throw notEnabled(machine) }
+    if isDesktop { port = desktopPort(enabled.machine(machine.id)) }
 
-    // 4. a minimal window: one port, our address, the shortest time
+    // 4. a minimal window: one port, our address, the shortest time; beside it, a certificate
+    let login = isDesktop ? nil : try entraLogin(on: machine, azure)
+    defer { login?.cancel() }
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
       azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered,
@@ -174,9 +195,12 @@ package struct Connect: Sendable {
       return try await openWindow(azure, memory, target, nil)
     }
 
+    let certified = try await login?.value.get() ?? nil
+
     // 5. wait until the port really answers
     let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
-    return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection)
+    return isDesktop
+      ? .rdp(machine, connection, window.end) : .ssh(machine, connection, certified)
   }
 
   /// A machine, the policies that may hold it, and Azure's own word on the machine.
@@ -211,6 +235,7 @@ package struct Connect: Sendable {
       }
     }
     if let known {
+      azure.directory.remember(known.machine)
       guard let policy = known.policy, mayActOn(policy, known.machine) else {
         return try await withPolicies(known.machine, as: target)
       }
@@ -249,17 +274,12 @@ package struct Connect: Sendable {
     }
   }
 
-  /// Only a host to go to: a Windows VM is then answered with its desktop.
-  let isBare: Bool
-
-  static let rdpPort = 3389
-
   /// Failures that a remembered machine or policy may have caused: it is looked up again, once.
   private static func mayComeFromMemory(_ failure: Failure) -> Bool {
     switch failure.code {
     case .vmNotFound, .notFound, .jitNotEnabled, .policyForbidsPort, .policyForbidsSource,
       .policyForbidsDuration, .policyForbidsRequest, .windowRefused, .noPublicAddress,
-      .noPrivateAddress:
+      .noPrivateAddress, .entraExtensionMissing:
       true
     default: false
     }

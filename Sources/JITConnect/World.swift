@@ -20,6 +20,8 @@ package struct World: Sendable {
   package let interrupts = Interrupts()
   /// How far this process is as a jump of another one of ours.
   package let hop = HopStatus()
+  /// Several machines at once have one terminal to ask on.
+  let turn = QuestionTurn()
 
   package init(
     environment: Environment, console: Console, prompt: Prompt, http: any HTTPTransport,

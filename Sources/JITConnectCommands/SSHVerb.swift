@@ -12,6 +12,9 @@ struct SSHVerb: ParsableCommand {
       (~/.config/jitconnect/config, ~/.ssh/config) and a variable: --for is JitDuration and \
       JITCONNECT_DURATION.
 
+      A Windows VM with no command and no option that asks for SSH gives its desktop, as \
+      jitconnect rdp does and with the same options.
+
       Exit status: the remote command's own; 255 for any failure of jitconnect's.
       """, helpNames: .long)
 
@@ -27,6 +30,11 @@ struct SSHVerb: ParsableCommand {
     help: ArgumentHelp(
       "AzureCloud, AzureUSGovernment, AzureChinaCloud, or a metadata URL.", valueName: "cloud"))
   var cloud: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Who signs in: an account of jitconnect login, or a credential's name.", valueName: "who"))
+  var identity: String?
 
   @Flag(help: "No call to Azure: the host is reached as ssh would.")
   var noJit = false
@@ -44,6 +52,9 @@ struct SSHVerb: ParsableCommand {
 
   @Flag(help: "For ssh's ProxyCommand: jitconnect --stdio %h %p.")
   var stdio = false
+
+  @Flag(help: "Tell of every call too, without secrets; includes -v.")
+  var debug = false
 
   @Flag(help: "Confirm what this command line itself spells out.")
   var yes = false

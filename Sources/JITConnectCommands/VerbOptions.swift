@@ -16,6 +16,11 @@ struct VerbOptions: ParsableArguments {
       "AzureCloud, AzureUSGovernment, AzureChinaCloud, or a metadata URL.", valueName: "cloud"))
   var cloud: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Who signs in: an account of jitconnect login, or a credential's name.", valueName: "who"))
+  var identity: String?
+
   @Flag(help: "Confirm what this command line itself spells out.")
   var yes = false
 
@@ -40,6 +45,9 @@ struct VerbOptions: ParsableArguments {
   @Flag(name: .customShort("v"), help: "Tell what is done; -vv and -vvv tell more.")
   var verbosity: Int
 
+  @Flag(help: "Tell of every call too, without secrets; includes -v.")
+  var debug = false
+
   @Flag(name: .customShort("q"), help: "Not a word of our own.")
   var isQuiet = false
 }
@@ -51,11 +59,13 @@ extension VerbOptions {
   /// - Parameters:
   ///   - target: `[user@]vm`, `group/vm` or a resource id, as typed.
   ///   - added: what the verb's own options set.
+  ///   - more: options of ssh's that the verb takes too.
   func resolve(
-    _ target: String, adding added: [(JitKeyword, String?)] = [], in environment: Environment
+    _ target: String, adding added: [(JitKeyword, String?)] = [], words more: [String] = [],
+    in environment: Environment
   ) throws(Failure) -> (options: SSHOptions, commandLine: SSHCommandLine) {
     do throws(SSHConfigError) {
-      let line = try SSHCommandLine.parse(words(target, added))
+      let line = try SSHCommandLine.parse(words(target, added, more))
       let options = try SSHConfigResolver.resolve(
         line, in: .system(environment), sources: .files(of: environment))
       return (options, line)
@@ -76,10 +86,13 @@ extension VerbOptions {
   }
 
   /// The same as ssh's argv, so that one parser reads all settings.
-  private func words(_ target: String, _ added: [(JitKeyword, String?)]) -> [String] {
+  private func words(
+    _ target: String, _ added: [(JitKeyword, String?)], _ more: [String]
+  ) -> [String] {
     var words: [String] = []
     let own: [(JitKeyword, String?)] = [
       (.subscription, subscription), (.resourceGroup, resourceGroup), (.cloud, cloud),
+      (.identity, identity),
     ]
     for case (let keyword, let value?) in own + added {
       words += ["-o", "\(keyword.rawValue)=\(quoted(value))"]
@@ -87,7 +100,7 @@ extension VerbOptions {
     for setting in settings { words += ["-o", setting] }
     if let configFile { words += ["-F", configFile] }
     if yes { words.append("--yes") }
-    return words + ["--", target]
+    return words + more + ["--", target]
   }
 
   /// In ssh_config's quotes, so that blanks and `#` stay part of the value.

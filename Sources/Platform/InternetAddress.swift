@@ -67,15 +67,22 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     guard
       unsafe (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
     else { return nil }
-    var local = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = unsafe withUnsafeMutablePointer(to: &local) {
+    return bound(to: descriptor.number)?.host
+  }
+
+  /// The local end of a socket: where it listens, or comes from.
+  package static func bound(to descriptor: Int32) -> InternetAddress? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &storage) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe getsockname(descriptor.number, $0, &length)
+        unsafe getsockname(descriptor, $0, &length)
       }
     }
     guard result == 0 else { return nil }
-    return unsafe withUnsafeBytes(of: &local) { unsafe InternetAddress(Array($0)) }?.host
+    return unsafe withUnsafeBytes(of: &storage) {
+      unsafe InternetAddress(Array($0.prefix(Int(length))))
+    }
   }
 
   /// An address of a network interface that is up; loopback and link-local ones come last.
@@ -210,4 +217,20 @@ package func setNonBlocking(_ descriptor: Int32, _ isNonBlocking: Bool) {
 
 private func systemListen(_ descriptor: Int32, _ backlog: Int32) -> Int32 {
   listen(descriptor, backlog)
+}
+
+/// The port that a socket is bound to, for one that asked for any.
+package func boundPort(of descriptor: Int32) throws(SystemError) -> UInt16 {
+  var storage = sockaddr_storage()
+  var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+  let result = unsafe withUnsafeMutablePointer(to: &storage) {
+    unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      unsafe getsockname(descriptor, $0, &length)
+    }
+  }
+  guard result == 0 else { throw .last }
+  // The port lies at the same place in both families.
+  return unsafe withUnsafeBytes(of: &storage) { bytes in
+    unsafe UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+  }
 }

@@ -278,6 +278,8 @@ package struct JitSettings: Sendable, Equatable {
   package var entra: Entra { state(.entra) ?? .auto }
   package var address: Address { state(.address) ?? .public }
   package var cloud: String? { text(.cloud) }
+  /// A credential's name or an account; nil leaves it to `AZURE_TOKEN_CREDENTIALS` and the chain.
+  package var identity: String? { text(.identity) }
   package var keepOthers: Bool { text(.keepOthers) == "yes" }
   package var tokenStore: TokenStore { state(.tokenStore) ?? .file }
   /// False: no Azure call at all.
@@ -292,7 +294,7 @@ package struct JitSettings: Sendable, Equatable {
   package enum Address: String, Sendable { case `public`, `private` }
   package enum TokenStore: String, Sendable { case file, keyring }
 
-  private func state<State: RawRepresentable<String>>(_ keyword: JitKeyword) -> State? {
+  func state<State: RawRepresentable<String>>(_ keyword: JitKeyword) -> State? {
     text(keyword).flatMap { State(rawValue: $0) }
   }
 }

@@ -20,7 +20,7 @@ final class Stage: Sendable {
     _ configuration: SimulatorConfiguration, server: LoopbackServer? = nil
   ) throws {
     folder = try makeFolder()
-    for name in ["home", "work", "config", "cache", "state", "azure"] {
+    for name in ["home", "work", "config", "cache", "state", "azure", "tmp"] {
       try Files.makeDirectory("\(folder)/\(name)")
     }
     self.server = server
@@ -37,10 +37,10 @@ final class Stage: Sendable {
   ///
   /// - Parameter hasPolicy: whether just-in-time access is enabled on that port.
   static func ssh(
-    hasPolicy: Bool = true, settings: [String] = [],
+    hasPolicy: Bool = true, settings: [String] = [], files: [String: String] = [:],
     _ change: (inout SimulatorConfiguration) -> Void = { _ in }
   ) async throws -> Stage {
-    let server = try await Blocking.run { try LoopbackServer(settings: settings) }
+    let server = try await Blocking.run { try LoopbackServer(settings: settings, files: files) }
     var configuration = Self.configuration(
       machines: [Self.web(backend: .server(address: "127.0.0.1", port: server.port))])
     if hasPolicy { configuration.policies = [SimulatedPolicy(machine: "web1", ports: .init(0))] }
@@ -98,6 +98,7 @@ final class Stage: Sendable {
     variables["XDG_CACHE_HOME"] = folder + "/cache"
     variables["XDG_STATE_HOME"] = folder + "/state"
     variables["AZURE_CONFIG_DIR"] = folder + "/azure"
+    variables["TMPDIR"] = folder + "/tmp"
     variables["TZ"] = "UTC"
     return variables
   }
