@@ -130,6 +130,27 @@ import Testing
     }
   }
 
+  @Test("on a machine that only looks like Azure Arc's, an agent that gives nothing is passed over")
+  func arcGuess() async throws {
+    let url =
+      "http://localhost:40342/metadata/identity/oauth2/token?api-version=2020-06-01&\(Self.resource)"
+    let silent = machine(.arc)
+    silent.login.expect(.get, url) { _ in .failure(HTTPError(.connectFailed, "refused")) }
+    let closed = machine(.arc)
+    expect(
+      closed, url,
+      HTTPResponse(
+        status: 401,
+        headers: HTTPHeaders([("WWW-Authenticate", "Basic realm=/var/opt/azcmagent/tokens/x.key")]))
+    )
+    for fixture in [silent, closed] {
+      let failure = await failure { _ = try await fixture.chain().token(for: .arm) }
+      #expect(failure?.code == .signInNeeded)
+      #expect(failure?.why?.contains("Azure Arc") == true)
+      fixture.login.verify()
+    }
+  }
+
   // MARK: The metadata service
 
   private static let imds =
