@@ -8,18 +8,23 @@ package struct AzureAccess: Sendable {
   package let cloud: Cloud
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
+  let tokens: CredentialChain
 
   /// Finds the cloud and prepares the credentials; no token is asked for yet.
   package init(_ world: World, _ settings: JitSettings) async throws(Failure) {
     let signIn = try await SignInAccess(world, settings)
     cloud = signIn.cloud
+    let chain = signIn.chain
+    tokens = chain
     var pacing = Pacing.system
     pacing.clock = world.clock
     let client = ARMClient(
-      cloud: cloud, tokens: signIn.chain, transport: world.http, version: world.version,
+      cloud: cloud, tokens: chain, transport: world.http, version: world.version,
       pacing: pacing,
       onCall: { world.debug("\($0)") })
-    directory = VirtualMachineDirectory(client: client)
+    directory = VirtualMachineDirectory(client: client) { () async throws(Failure) in
+      try await chain.tenants()
+    }
     policies = JITPolicies(client: client)
   }
 }
