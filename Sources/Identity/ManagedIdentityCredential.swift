@@ -52,6 +52,10 @@ struct ManagedIdentityCredential: Credential {
 
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken {
     guard request.sshKey == nil || isCloudShell else { throw .failed(.noCertificate(name)) }
+    guard context.cloud.mayReceiveTokens(ofIssuerAt: source.endpoint) else {
+      throw .unavailable(
+        "its tokens are for Azure, and must not go to \(context.cloud.resourceManager)")
+    }
     if isGuess { try await probe() }
     var response = try await answer(request)
     defer { overwrite(&response.body) }

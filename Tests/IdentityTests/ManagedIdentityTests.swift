@@ -254,6 +254,33 @@ import Testing
     }
   }
 
+  @Test(
+    "a description with Azure's audience and a server of its own never gets an identity's token")
+  func foreignManager() async throws {
+    var cloud = Cloud.azureCloud
+    cloud.name = "Own"
+    cloud.loginEndpoint = "https://login.own.example"
+    for (manager, audience, isGiven) in [
+      ("https://arm.own.example", "https://management.core.windows.net/", false),
+      ("http://127.0.0.1:9", "https://management.core.windows.net/", false),
+      ("https://management.azure.com", "https://management.core.windows.net/", true),
+      ("https://arm.own.example", "https://management.own.example/", true),
+    ] {
+      cloud.resourceManager = manager
+      cloud.audiences = [audience]
+      var fixture = ChainFixture([:], cloud: cloud)
+      fixture.context.machine = { .azure }
+      if isGiven {
+        expect(fixture, Self.imds, HTTPResponse(status: 400))
+        let resource = "resource=" + percentEncoded(audience)
+        expect(fixture, "\(Self.imds)&\(resource)", ok())
+      }
+      let token = try? await fixture.chain().token(for: TokenRequest(scope: cloud.tokenScope))
+      #expect((token != nil) == isGiven, "\(manager)")
+      fixture.login.verify()
+    }
+  }
+
   @Test("its tokens stay in memory: the state folder may be another machine's too")
   func notStored() async throws {
     let state = try ScratchFolder()
