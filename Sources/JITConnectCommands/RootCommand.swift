@@ -33,6 +33,13 @@ struct RootCommand: ParsableCommand {
       .first { $0.configuration.commandName == verb.rawValue }
   }
 
+  /// The verbs that there are, for completion.
+  static var builtInVerbs: [(name: String, help: String)] {
+    configuration.subcommands.map {
+      ($0.configuration.commandName ?? "", $0.configuration.abstract)
+    }
+  }
+
   /// The help of the whole program, without ArgumentParser's hint at a verb that we lack: `help` is
   /// a host here.
   static var helpText: String {

@@ -167,11 +167,12 @@ extension VirtualMachineDirectory {
   }
 
   /// Machines of other kinds have no just-in-time access.
-  private static func unsupported(_ id: ResourceID) -> Failure {
+  static func unsupported(_ id: ResourceID) -> Failure {
     let kind =
       switch id.type.lowercased() {
       case "microsoft.compute/virtualmachinescalesets/virtualmachines":
         "an instance of a scale set"
+      case scaleSetType.lowercased(): "a scale set"
       case "microsoft.hybridcompute/machines": "an Arc machine"
       case "microsoft.classiccompute/virtualmachines": "a classic virtual machine"
       default: "a resource of type \(id.type.isEmpty ? "subscription or group" : id.type)"
