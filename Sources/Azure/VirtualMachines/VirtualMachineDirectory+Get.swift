@@ -76,13 +76,13 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private struct Interface {
+  struct Interface {
     var id: ResourceID
     var isPrimary: Bool
   }
 
   /// One IP configuration before its public address and subnet are read.
-  private struct Configuration {
+  struct Configuration {
     var networkInterface: ResourceID
     var networkSecurityGroup: ResourceID?
     var privateIPv4: String?
@@ -102,7 +102,7 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private static func configurations(
+  static func configurations(
     of interface: Interface, _ tree: JSONTree?
   ) -> [Configuration] {
     let list = tree?["properties", "ipConfigurations"]?.elements ?? []
@@ -123,7 +123,7 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private static func address(
+  static func address(
     _ configuration: Configuration, _ parts: [ResourceID: Result<JSONTree, Failure>]
   ) -> VMAddress {
     let publicIP = configuration.publicIP.flatMap { try? parts[$0]?.get() }
@@ -145,7 +145,7 @@ extension VirtualMachineDirectory {
       applicationSecurityGroups: configuration.applicationSecurityGroups)
   }
 
-  private static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
+  static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
     let properties = tree["properties"] ?? .null
     let statuses = properties["instanceView", "statuses"]?.elements ?? []
     let extensions = (tree["resources"] ?? properties["resources"])?.elements
