@@ -9,6 +9,8 @@ package struct AzureAccess: Sendable {
   package let cloud: Cloud
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
+  package let securityGroups: NetworkSecurityGroups
+  package let permissions: Permissions
 
   /// Finds the cloud and prepares the credentials; no token is asked for yet.
   package init(_ world: World, _ settings: JitSettings) async throws(Failure) {
@@ -30,5 +32,7 @@ package struct AzureAccess: Sendable {
       onCall: { world.debug("\($0)") })
     directory = VirtualMachineDirectory(client: client)
     policies = JITPolicies(client: client)
+    securityGroups = NetworkSecurityGroups(client: client)
+    permissions = Permissions(client: client)
   }
 }
