@@ -100,7 +100,9 @@ extension JITPolicies {
       let before = try await treeIfPresent(id)
       if round == 0 { wasCreated = before == nil }
       let edited = try edit(before)
-      guard let start = edited ?? (lost.isEmpty ? nil : PolicyEdit.changingMachines(of: before) { $0 = [] })
+      guard
+        let start = edited
+          ?? (lost.isEmpty ? nil : PolicyEdit.changingMachines(of: before) { $0 = [] })
       else {
         if before != nil { try await delete(id, purpose) }
         guard let left = try await treeIfPresent(id), !isDone(left) else {
@@ -146,6 +148,11 @@ extension JITPolicies {
       .jitEnableFailed, what: "cannot \(purpose)",
       why: "the policy \(id.name) did not keep the change: another program changes it too",
       next: "try again in a minute")
+  }
+
+  /// The call that writes a policy, not made; without a body the one that deletes it.
+  package func writeCall(_ id: ResourceID, body: JSONTree?) -> RESTCall {
+    client.described(body == nil ? "DELETE" : "PUT", id.text, .jitPolicies, body: body)
   }
 
   /// The machines whose entries an edit changed; they are done again from the edit itself.

@@ -18,7 +18,8 @@ extension VirtualMachineDirectory {
     var wasAnswered = false
     do throws(Failure) {
       try await ResourceGraph(client: client).pages(
-        VirtualMachineQuery.text(where: filter.conditions), subscriptions: subscription.map { [$0] } ?? [],
+        VirtualMachineQuery.text(where: filter.conditions),
+        subscriptions: subscription.map { [$0] } ?? [],
         hasFallBack: true, purpose: purpose
       ) { rows, isLast throws(Failure) in
         wasAnswered = true
@@ -37,13 +38,8 @@ extension VirtualMachineDirectory {
       return []
     } catch {
       // Part of the list is out already: a second way would give it again.
-      guard !wasAnswered else { throw error }
-      switch error.code {
-      case .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
-        .notFound:
-        return try await fleetByLists(filter, subscription, purpose, onPage)
-      default: throw error
-      }
+      guard !wasAnswered, Self.hasFallBack(error) else { throw error }
+      return try await fleetByLists(filter, subscription, purpose, onPage)
     }
   }
 
