@@ -30,7 +30,8 @@ import Testing
     ]
     for (name, value) in changes { properties[name] = value }
     return try azure.call(
-      "PUT", "\(Self.group)/securityRules/\(name)", body: ["properties": properties])
+      "PUT", "\(Self.group)/securityRules/\(name)", version: "2024-05-01",
+      body: ["properties": properties])
   }
 
   @Test(
@@ -65,10 +66,11 @@ import Testing
     let rules = azure.simulator.rules(of: "web1-nsg").filter { $0.name == "mine" }
     #expect(rules.map(\.priority) == [301])
     let path = "\(Self.group)/securityRules/mine"
-    #expect(try azure.call("GET", path).json["properties"]?["access"] == "Deny")
-    #expect(try azure.call("DELETE", path).status == 200)
-    #expect(try azure.call("DELETE", path).status == 204)
-    #expect(try azure.call("GET", path).status == 404)
+    #expect(
+      try azure.call("GET", path, version: "2024-05-01").json["properties"]?["access"] == "Deny")
+    #expect(try azure.call("DELETE", path, version: "2024-05-01").status == 200)
+    #expect(try azure.call("DELETE", path, version: "2024-05-01").status == 204)
+    #expect(try azure.call("GET", path, version: "2024-05-01").status == 404)
   }
 
   @Test("what Azure refuses in a rule")
