@@ -27,8 +27,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: Version.longText,
     subcommands: [
-      SSHVerb.self, ListCommand.self, StatusCommand.self, EnableCommand.self, EditCommand.self,
-      DisableCommand.self,
+      SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
+      EditCommand.self, DisableCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.

@@ -42,6 +42,16 @@ struct SSHConfigDraft: Sendable, Equatable {
     if settings[keyword] == nil { settings[keyword] = Setting(words: words, origin: origin) }
   }
 
+  mutating func set(_ keyword: JitKeyword, _ text: String, _ origin: SSHOrigin) {
+    if let first = jit[keyword] {
+      // Line ends cannot be part of a value. The final pass reads every line again.
+      let isKnown = first.text.split(separator: "\n").contains(text[...])
+      if keyword.accumulates, !isKnown { jit[keyword]?.text = first.text + "\n" + text }
+    } else {
+      jit[keyword] = JitSettings.Value(text: text, origin: origin)
+    }
+  }
+
   /// What a letter of the command line does: it replaces.
   mutating func replace(_ keyword: SSHKeyword, _ word: String) {
     settings[keyword] = Setting(words: [word], origin: .commandLine)

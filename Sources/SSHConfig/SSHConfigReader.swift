@@ -201,14 +201,14 @@ struct SSHConfigReader {
     }
     let joined =
       switch keyword.row.syntax {
+      // One quoted word is the whole command; else the quotes are the command's own.
+      case .command: words.count == 1 ? words[0] : arguments.command()
       case .source, .urls: words.joined(separator: ",")
-      case .text, .duration, .states, .target: words.joined(separator: " ")
+      case .text, .duration, .states, .target, .size, .switchOrPort: words.joined(separator: " ")
       }
     switch keyword.read(joined) {
     case .success(let value):
-      if arguments.isActive, draft.jit[keyword] == nil {
-        draft.jit[keyword] = JitSettings.Value(text: value, origin: arguments.origin)
-      }
+      if arguments.isActive { draft.set(keyword, value, arguments.origin) }
     case .failure(let error): throw arguments.bad(error.message)
     }
   }

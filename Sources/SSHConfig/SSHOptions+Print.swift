@@ -160,8 +160,9 @@ extension SSHOptions {
   }
 
   private func jitLines() -> [String] {
-    JitKeyword.allCases.compactMap { keyword in
-      jit.values[keyword].map { "\(lowercased(keyword.rawValue)) \($0.text)" }
+    JitKeyword.allCases.flatMap { keyword in
+      let lines = jit.values[keyword]?.text.split(separator: "\n") ?? []
+      return lines.map { "\(lowercased(keyword.rawValue)) \($0)" }
     }
   }
 

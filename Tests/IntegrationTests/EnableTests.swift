@@ -33,7 +33,7 @@ import Testing
     let run = try await stage.run(["enable", "web1", "win1", "--yes", "--json"])
     #expect(run.ending == .exited(0))
     #expect(run.error == "")
-    try GoldenFile.compare(run.text, with: "enable.json")
+    try Golden.compare(run.text, with: "enable.json")
     #expect(Self.ports(stage, "web1").map { $0["number"]?.integer } == [22])
     #expect(Self.ports(stage, "win1").map { $0["number"]?.integer } == [3389])
     #expect(Self.ports(stage, "web2").isEmpty)
@@ -267,7 +267,7 @@ import Testing
       #expect(run.ending == .exited(0))
       #expect(run.error == "")
       let text = run.text.replacing(stage.simulator.baseURL, with: "https://management.azure.com")
-      try GoldenFile.compare(text, with: "policy.\(format).txt")
+      try Golden.compare(text, with: "policy.\(format).txt")
     }
     let calls = try await stage.run(["enable", "web1", "--dry-run"])
     #expect(calls.text.hasPrefix("az rest --method put --url '"))
