@@ -30,6 +30,13 @@ struct DisableCommand: VerbCommand {
 
   func run(in world: World) async throws -> Int32 {
     let settings = try common.settings(in: world.environment)
+    let progress = Progress(world.console)
+    let ticking = progress.ticking()
+    defer {
+      ticking.cancel()
+      progress.finish()
+    }
+    progress.show("looking up \(targets.joined(separator: ", "))")
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect disable")
     let disabling = Disabling(azure, search)
@@ -41,14 +48,16 @@ struct DisableCommand: VerbCommand {
     var plans = disabling.plans(found, now: world.clock.now())
     var rules: [ResourceID] = []
     for machine in found.compactMap(\.machine) {
-      rules += await PortProver(world, azure).ownRules(machine).filter { !rules.contains($0) }
+      rules += await PortProver(world, azure, progress: progress).ownRules(machine).filter {
+        !rules.contains($0)
+      }
     }
     if !plans.isEmpty {
       plans[0].remarks += rules.map { "the rule \($0.name), made by enable --fix, goes too" }
     }
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
-      retype: (["jitconnect disable"] + targets).joined(separator: " "))
+      retype: (["jitconnect disable"] + targets).joined(separator: " "), progress: progress)
     if try await policy.print(plans, work) {
       if policy.format == nil {
         for rule in rules { try writeLine(ShuttingRule.deleting(rule)) }
@@ -63,6 +72,7 @@ struct DisableCommand: VerbCommand {
         world.console.warn("the rule \(rule.name) is still there: \(error)")
       }
     }
+    progress.finish()
     for note in results.flatMap(\.notes) { world.console.warn(note) }
     world.console.note(
       "just-in-time access is off on \(found.map(\.id.name).joined(separator: ", ")); what their "

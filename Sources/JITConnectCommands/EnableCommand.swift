@@ -49,6 +49,13 @@ struct EnableCommand: VerbCommand {
       changes.append(change)
     }
     let settings = try common.settings(in: world.environment)
+    let progress = Progress(world.console)
+    let ticking = progress.ticking()
+    defer {
+      ticking.cancel()
+      progress.finish()
+    }
+    progress.show("looking up \(targets.joined(separator: ", "))")
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect enable")
     var queries: [TargetQuery] = []
@@ -57,7 +64,7 @@ struct EnableCommand: VerbCommand {
     let plans = try Enabling.plans(views, ports: changes)
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
-      retype: (["jitconnect enable"] + targets).joined(separator: " "))
+      retype: (["jitconnect enable"] + targets).joined(separator: " "), progress: progress)
     if try await policy.print(plans, work) {
       if policy.dryRun, fix {
         world.console.remark("# --fix looks at the rules after that, and may write one more")
@@ -66,7 +73,8 @@ struct EnableCommand: VerbCommand {
     }
     let results = try await work.carryOut(plans)
     tell(results, world.console)
-    let proofs = try await prove(views, results, PortProver(world, azure))
+    let proofs = try await prove(views, results, PortProver(world, azure, progress: progress))
+    progress.finish()
     if common.json { try JSONOutput.write(PolicyReport(results, proofs)) }
     try tell(proofs, world.console)
     return 0
@@ -87,12 +95,19 @@ struct EnableCommand: VerbCommand {
   private func prove(
     _ views: [MachineView], _ results: [PolicyResult], _ prover: PortProver
   ) async throws -> [PortProof] {
+    // Side by side, since each may wait for its deny rule.
+    let found = await sideBySide(views) { view in
+      await outcome { () async throws(Failure) -> (JITPolicy, PortProof)? in
+        let written = results.first { $0.machines.contains(view.machine.id) }?.policy
+        guard let policy = written ?? view.policy,
+          let proof = try await prover.prove(view.machine, policy)
+        else { return nil }
+        return (policy, proof)
+      }
+    }
     var proofs: [PortProof] = []
-    for view in views {
-      let written = results.first { $0.machines.contains(view.machine.id) }?.policy
-      guard let policy = written ?? view.policy,
-        var proof = try await prover.prove(view.machine, policy)
-      else { continue }
+    for result in found {
+      guard case (let policy, var proof)? = try result.get() else { continue }
       if fix { proof = try await prover.mend(proof, policy, isConfirmed: common.yes) }
       proofs.append(proof)
     }

@@ -73,6 +73,21 @@ import Testing
     #expect(stage.simulator.rules(of: "shared").map(\.name) == ["ssh", "taken"])
   }
 
+  @Test("two machines behind one group: each gets a rule and a number of its own")
+  func fixTwo() async throws {
+    let stage = try EnableTests.stage {
+      for index in 0...1 { $0.machines[index].securityGroupName = "shared" }
+      $0.machines[0].rules = [SecurityRule("ssh", priority: 1002, allows: true, ports: ["22"])]
+    }
+    let run = try await stage.run(["enable", "web1", "web2", "--fix", "--yes"])
+    #expect(run.ending == .exited(0))
+    let own = stage.simulator.rules(of: "shared").filter { $0.name.hasPrefix("jitconnect-shut-") }
+    #expect(own.map(\.priority).sorted() == [1000, 1001])
+    for name in ["web1", "web2"] {
+      #expect(!stage.simulator.reaches(name, port: 22, from: "198.51.100.1"))
+    }
+  }
+
   @Test("a window opens through --fix's rule")
   func windowAfterFix() async throws {
     let stage = try await Stage.greeting(hasPolicy: false) {
