@@ -57,7 +57,7 @@ struct DisableCommand: VerbCommand {
     }
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
-      retype: (["jitconnect disable"] + targets).joined(separator: " "), progress: progress)
+      retype: retype, progress: progress)
     if try await policy.print(plans, work) {
       if policy.format == nil {
         for rule in rules { try writeLine(ShuttingRule.deleting(rule)) }
@@ -79,6 +79,12 @@ struct DisableCommand: VerbCommand {
         + "network security groups say counts from now on")
     if common.json { try JSONOutput.write(PolicyReport(results)) }
     return 0
+  }
+
+  private var retype: String {
+    var command = RetypedCommand("disable", common)
+    command.add("--drop-deleted", if: policy.dropDeleted)
+    return command.text(targets)
   }
 
   private func writeLine(_ text: String) throws { try writeAll(STDOUT_FILENO, (text + "\n").utf8) }

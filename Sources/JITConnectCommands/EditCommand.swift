@@ -72,7 +72,7 @@ struct EditCommand: VerbCommand {
     }
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: self.policy.dropDeleted,
-      retype: "jitconnect edit \(target)", progress: progress)
+      retype: retype, progress: progress)
     let session = EditSession(
       world: world, azure: azure, work: work, progress: progress, view: view, policy: policy,
       command: self)
@@ -89,6 +89,20 @@ struct EditCommand: VerbCommand {
       try await session.carryOut(session.plan(.ports(changes)), before: entry)
     }
     return 0
+  }
+}
+
+extension EditCommand {
+  /// The same again, for the line that says what to type next.
+  fileprivate var retype: String {
+    var command = RetypedCommand("edit", common)
+    command.add("--port", port)
+    command.add("--add-port", addPort)
+    command.add("--remove-port", removePort)
+    command.add("--max", max)
+    command.add("--allow-source", allowSource)
+    command.add("--drop-deleted", if: policy.dropDeleted)
+    return command.text([target])
   }
 }
 
