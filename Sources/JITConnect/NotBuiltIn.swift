@@ -27,15 +27,16 @@ extension Connect {
     if options.jit.client == .openssh, options.jit.isOn, isProxied {
       try refuse("--client openssh through a jump host", "leave out --client openssh")
     }
+    if options.jit.client == .openssh, options.jit.isSpelledOut(.entra), options.jit.entra == .yes {
+      try refuse("--entra with --client openssh", "leave out one of them")
+    }
     if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
-    if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
     if goal == .session { try refuseWhatOnlyDesktopsTake() }
   }
 
   /// The same for what makes sense for a desktop alone, once it is known that this is none.
   func refuseWhatOnlyDesktopsTake() throws(Failure) {
-    if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if commandLine.has(.json) { try refuse("--json") }
   }
 

@@ -28,7 +28,8 @@ struct RootCommand: ParsableCommand {
     version: Version.longText,
     subcommands: [
       SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
-      EditCommand.self, DisableCommand.self,
+      EditCommand.self, DisableCommand.self, LoginCommand.self, LogoutCommand.self,
+      WhoamiCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.
