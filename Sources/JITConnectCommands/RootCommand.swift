@@ -27,7 +27,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: Version.longText,
     subcommands: [
-      SSHVerb.self, RDPCommand.self, StatusCommand.self, LoginCommand.self, LogoutCommand.self,
+      SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
+      EditCommand.self, DisableCommand.self, LoginCommand.self, LogoutCommand.self,
       WhoamiCommand.self,
     ], helpNames: .long)
 
