@@ -29,7 +29,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
       EditCommand.self, DisableCommand.self, LoginCommand.self, LogoutCommand.self,
-      WhoamiCommand.self,
+      WhoamiCommand.self, SSHConfigCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.
