@@ -13,13 +13,38 @@
 #include <malloc.h>
 #endif
 
+// Sees memory that libssh2 gives back. The length is what the allocator made of it, so behind the
+// message itself may stand anything.
+typedef void (*clibssh2_released)(void *owner, const unsigned char *bytes, size_t length);
+
 // What every callback gets: the owner's object, and whether freed memory is overwritten first.
 // libssh2 leaves passwords, passphrases and answers to questions in the memory it frees, so this
 // is on while a user logs in; not later, where it would cost time on every packet.
+//
+// Some of what a server says libssh2 tells nobody: which methods may continue a login, whether an
+// exit status came at all. Its messages are still whole when they are freed, so `released` is shown
+// memory that begins like one of them; with `shows_all`, all of it.
 struct clibssh2_context {
   void *owner;
   int overwrites;
+  int shows_all;
+  clibssh2_released released;
 };
+
+// Message numbers (RFC 4252 and 4254).
+enum {
+  CLIBSSH2_USERAUTH_FAILURE = 51,
+  CLIBSSH2_CHANNEL_CLOSE = 97,
+  CLIBSSH2_CHANNEL_REQUEST = 98
+};
+
+static inline size_t clibssh2_size(void *pointer) {
+#ifdef __APPLE__
+  return malloc_size(pointer);
+#else
+  return malloc_usable_size(pointer);
+#endif
+}
 
 static inline void clibssh2_overwrite(void *pointer) {
 #ifdef __APPLE__
@@ -27,6 +52,20 @@ static inline void clibssh2_overwrite(void *pointer) {
 #else
   explicit_bzero(pointer, malloc_usable_size(pointer));
 #endif
+}
+
+static inline void clibssh2_show(void *pointer, void **abstract) {
+  if (abstract == NULL || *abstract == NULL) return;
+  const struct clibssh2_context *context = *abstract;
+  if (context->released == NULL) return;
+  const unsigned char *bytes = pointer;
+  if (!context->shows_all) switch (bytes[0]) {
+    case CLIBSSH2_USERAUTH_FAILURE:
+    case CLIBSSH2_CHANNEL_CLOSE:
+    case CLIBSSH2_CHANNEL_REQUEST: break;
+    default: return;
+  }
+  context->released(context->owner, bytes, clibssh2_size(pointer));
 }
 
 static inline int clibssh2_overwrites(void **abstract) {
@@ -39,17 +78,15 @@ static void *clibssh2_alloc(size_t count, void **abstract) {
 }
 
 static void clibssh2_free(void *pointer, void **abstract) {
-  if (pointer != NULL && clibssh2_overwrites(abstract)) clibssh2_overwrite(pointer);
+  if (pointer == NULL) return;
+  clibssh2_show(pointer, abstract);
+  if (clibssh2_overwrites(abstract)) clibssh2_overwrite(pointer);
   free(pointer);
 }
 
 static void *clibssh2_realloc(void *pointer, size_t count, void **abstract) {
   if (pointer == NULL || !clibssh2_overwrites(abstract)) return realloc(pointer, count);
-#ifdef __APPLE__
-  size_t old = malloc_size(pointer);
-#else
-  size_t old = malloc_usable_size(pointer);
-#endif
+  size_t old = clibssh2_size(pointer);
   void *moved = malloc(count);
   if (moved == NULL) return NULL;
   memcpy(moved, pointer, old < count ? old : count);
@@ -61,14 +98,10 @@ static inline LIBSSH2_SESSION *clibssh2_session(struct clibssh2_context *context
   return libssh2_session_init_ex(clibssh2_alloc, clibssh2_free, clibssh2_realloc, context);
 }
 
-// Unknown before 1.11; no older version says it.
-#ifndef LIBSSH2_ERROR_ALGO_UNSUPPORTED
-#define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
-#endif
-
 #define CLIBSSH2_HAS_1_11 (LIBSSH2_VERSION_NUM >= 0x010b00)
 #define CLIBSSH2_HAS_1_11_1 (LIBSSH2_VERSION_NUM >= 0x010b01)
 
+// Unknown before 1.11; no older version says it.
 #ifndef LIBSSH2_ERROR_ALGO_UNSUPPORTED
 #define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
 #endif

@@ -8,6 +8,8 @@ package struct AzureAccess: Sendable {
   package let cloud: Cloud
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
+  package let securityGroups: NetworkSecurityGroups
+  package let permissions: Permissions
   let tokens: CredentialChain
 
   /// Finds the cloud and prepares the credentials; no token is asked for yet.
@@ -26,5 +28,7 @@ package struct AzureAccess: Sendable {
       try await chain.tenants()
     }
     policies = JITPolicies(client: client)
+    securityGroups = NetworkSecurityGroups(client: client)
+    permissions = Permissions(client: client)
   }
 }

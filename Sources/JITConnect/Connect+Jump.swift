@@ -31,11 +31,13 @@ extension Connect {
     variables[HopStatus.variable] = "1"
     let process = ChildProcess(
       path: try ownProgram(), arguments: arguments, environment: variables)
-    return ProxyProgram(process, shown: arguments.joined(separator: " "))
+    return ProxyProgram(
+      process, to: ProxyProgram.Target(host: host, port: port),
+      shown: arguments.joined(separator: " "))
   }
 
   /// What the environment says of the machine that is meant, and not of those on the way.
-  private static let targetSettings: [JitKeyword] = [
+  static let targetSettings: [JitKeyword] = [
     .vm, .resourceGroup, .subscription, .source, .address, .client,
   ]
 

@@ -22,8 +22,9 @@ extension Connect {
         next: "install OpenSSH's client, or leave --client out")
     }
     var leading: [String] = []
-    if let machine, let address = connection?.address {
-      leading += ["-o", "HostName=\(address.host)", "-o", "Port=\(address.port)"]
+    let place = connection.flatMap { self.place(of: $0) }
+    if let machine, let place {
+      leading += ["-o", "HostName=\(place.host)", "-o", "Port=\(place.port)"]
       let files = HostKeyFiles(world.environment, options, machine)
       if options.hostKeyAlias == nil, let alias = files.alias {
         leading += ["-o", "HostKeyAlias=\(alias)"]
@@ -37,14 +38,33 @@ extension Connect {
         leading += ["-l", options.loginName(on: machine, world.environment)]
       }
     }
+    var dropped: Set<Character> = []
+    if options.jit.isOn, let way = options.proxyJump {
+      // ssh would start itself for the way, and know nothing of windows there.
+      let target =
+        place
+        ?? ProxyProgram.Target(
+          host: options.hostName ?? options.originalHost, port: options.port)
+      let jump = try jump(way, to: target.host, port: target.port)
+      leading += ["-o", "ProxyCommand=\(jump.line.replacing("%", with: "%%"))"]
+      dropped = ["J"]
+    }
     // The probe has done its work; ssh makes a connection of its own.
     _ = connection?.takeSocket()
-    let words = leading.map { Array($0.utf8) } + SSHCommandLine.withoutOwnOptions(words)
+    connection?.proxy?.end()
+    let words =
+      leading.map { Array($0.utf8) } + SSHCommandLine.withoutOwnOptions(words, dropping: dropped)
+    for keyword in Self.targetSettings { unsafe unsetenv(keyword.row.variable) }
     world.debug("Executing \(program)")
     let error = execute(program, words)
     return Failure(
       .programFailed, what: "cannot run \(program)", why: "\(error)",
       next: "leave --client out", cause: .system(error.number))
+  }
+
+  private func place(of connection: AnsweringConnection) -> ProxyProgram.Target? {
+    connection.address.map { ProxyProgram.Target(host: $0.host, port: Int($0.port)) }
+      ?? connection.proxied
   }
 
   /// The first ssh on `PATH` that is not this program under that name.

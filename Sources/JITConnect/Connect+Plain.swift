@@ -33,21 +33,16 @@ extension Connect {
     guard let port = UInt16(exactly: options.port) else {
       throw Failure(.usage, what: "\(options.port) is no port")
     }
-    let bindAddress = options.bindAddress
     let connection = try await world.interrupts.during {
-      let (addresses, local) = try await outcomeOfBlocking {
-        () throws(Failure) -> ([InternetAddress], InternetAddress?) in
-        let local = try bindAddress.map { text throws(Failure) in
-          try InternetAddress.resolve(text, port: 0, family: family)[0]
-        }
-        return (try InternetAddress.resolve(host, port: port, family: family), local)
+      let addresses = try await outcomeOfBlocking { () throws(Failure) in
+        try InternetAddress.resolve(host, port: port, family: family)
       }.mapError { failure in
         // Not what the resolver's failure advises for a VM.
         var failure = failure
         failure.next = nil
         return failure
       }.get()
-      return try await firstAnswer(host, addresses, from: local)
+      return try await firstAnswer(host, addresses)
     }
     return try await runSession(over: connection)
   }
@@ -63,7 +58,7 @@ extension Connect {
 
   /// Tries each address in turn, `ConnectionAttempts` times, as ssh does.
   private func firstAnswer(
-    _ host: String, _ addresses: [InternetAddress], from local: InternetAddress?
+    _ host: String, _ addresses: [InternetAddress]
   ) async throws(Failure) -> AnsweringConnection {
     let limit = options.connectTimeout.map { Duration.seconds($0) }
     var refusal: Failure?
@@ -72,7 +67,8 @@ extension Connect {
       for address in addresses {
         world.debug("Connecting to \(host) [\(address.host)] port \(address.port).")
         let result = await outcomeOfBlocking { () throws(Failure) in
-          try PlainConnection.open(address, from: local, limit: limit)
+          try PlainConnection.open(
+            address, from: localAddress(towards: address), limit: limit)
         }
         switch result {
         case .success(let connection):

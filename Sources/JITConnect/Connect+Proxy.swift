@@ -87,7 +87,8 @@ extension Connect {
     tokens.user = options.loginName(on: machine, world.environment)
     do throws(SSHConfigError) {
       return ProxyProgram(
-        command: try tokens.expand(command, .proxyCommand), world.environment)
+        command: try tokens.expand(command, .proxyCommand),
+        to: ProxyProgram.Target(host: host, port: port), world.environment)
     } catch {
       throw Failure(.configInvalid, what: "ProxyCommand: \(error.message)")
     }

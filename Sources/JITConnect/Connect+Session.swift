@@ -58,11 +58,16 @@ struct SessionPlan: Sendable {
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
-      peer: peer(of: connection), log: log)
+      peer: peer(of: connection), log: log, keepsAlive: options.tcpKeepAlive)
     let trust = HostKeyFiles(world.environment, options, machine).trust(
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
       canAsk: !options.batchMode)
-    var algorithms = try algorithms(trust)
+    let command = KnownHostsCommand(
+      options, tokens(address: connection.address), world,
+      name: trust.rule.names.first ?? trust.rule.host)
+    var known = trust.known
+    known.lines += try command?.lines(.order) ?? []
+    var algorithms = try algorithms(trust.rule, known)
     algorithms.compression = options.compression
     let deadline =
       ContinuousClock.now + (options.connectTimeout.map { .seconds($0) } ?? .seconds(120))
@@ -72,7 +77,9 @@ struct SessionPlan: Sendable {
       session.disconnect()
       return nil
     }
-    let isTrusted = try trust.rule.settle(key, known: trust.known, prompts: prompts, log: log)
+    known.lines = trust.known.lines
+    known.lines += try command?.lines(.hostName, key) ?? []
+    let isTrusted = try trust.rule.settle(key, known: known, prompts: prompts, log: log)
     var authentication = authenticationPlan
     if !isTrusted {
       // Nothing that a false server could use.
@@ -96,6 +103,7 @@ struct SessionPlan: Sendable {
       guard let login, let machine else { throw error }
       throw login.explaining(error, on: machine)
     }
+    world.hop.arrive()
     if tunnel == nil {
       let localCommand = try LocalCommand(
         options, tokens(address: connection.address), world.environment)
@@ -132,7 +140,9 @@ struct SessionPlan: Sendable {
 
   // MARK: What is offered and asked
 
-  private func algorithms(_ trust: HostKeyFiles.Trust) throws(Failure) -> AlgorithmPreferences {
+  private func algorithms(
+    _ rule: HostTrust, _ known: KnownHosts
+  ) throws(Failure) -> AlgorithmPreferences {
     var preferences = AlgorithmPreferences()
     func list(
       _ setting: SSHAlgorithmList?, _ kind: SSHAlgorithmKind, _ own: [String]
@@ -147,7 +157,7 @@ struct SessionPlan: Sendable {
     // libssh2 never checks the signature of a host certificate.
     preferences.hostKeys.removeAll { $0.contains("-cert-v01@") }
     if options.hostKeyAlgorithms == nil {
-      preferences.putFirst(keyTypes: trust.known.keyTypes(for: trust.rule.names))
+      preferences.putFirst(keyTypes: known.keyTypes(for: rule.names))
     }
     return preferences
   }
@@ -172,7 +182,7 @@ struct SessionPlan: Sendable {
       case .environment: world.environment["SSH_AUTH_SOCK"]
       case .socket(let path): path
       }
-    return AuthenticationPlan(
+    var plan = AuthenticationPlan(
       user: user, methods: methods(allowed, of: order),
       identities: options.identityFiles.map {
         AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
@@ -180,6 +190,15 @@ struct SessionPlan: Sendable {
       certificates: options.certificateFiles.map(\.path), agentSocket: agent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
+    plan.agentAddition =
+      switch options.addKeysToAgent {
+      case .no: nil
+      case .ask: AuthenticationPlan.AgentAddition(asks: true)
+      case .yes(let lifetime): AuthenticationPlan.AgentAddition(lifetime: lifetime)
+      case .confirm(let lifetime):
+        AuthenticationPlan.AgentAddition(lifetime: lifetime, confirmsUse: true)
+      }
+    return plan
   }
 
   private func methods(

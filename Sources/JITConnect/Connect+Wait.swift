@@ -71,14 +71,10 @@ extension Connect {
     guard let port = UInt16(exactly: port), port > 0 else {
       throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
     }
-    let bindAddress = options.bindAddress
     let found = await outcomeOfBlocking {
-      () throws(Failure) -> (InternetAddress, InternetAddress?) in
+      [self] () throws(Failure) -> (InternetAddress, InternetAddress?) in
       let targets = try InternetAddress.resolve(address, port: port, family: .ipv4)
-      let local = try bindAddress.map { text throws(Failure) in
-        try InternetAddress.resolve(text, port: 0, family: .ipv4)[0]
-      }
-      return (targets[0], local)
+      return (targets[0], try localAddress(towards: targets[0]))
     }
     let (target, local) = try found.get()
     var probe = PortProbe(target, greeting)

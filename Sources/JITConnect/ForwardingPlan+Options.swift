@@ -10,6 +10,8 @@ extension ForwardingPlan {
       allowsOthers: options.gatewayPorts, failureIsFatal: options.exitOnForwardFailure,
       unlinksSockets: options.streamLocalBindUnlink,
       socketMask: UInt32(clamping: options.streamLocalBindMask))
+    wantsTunnel = options.wantsTunnel
+    permitted = options.permitRemoteOpen?.map { Permission(host: $0.host, port: $0.port) }
   }
 }
 

@@ -1,20 +1,29 @@
 package import Platform
+import Synchronization
 
 /// What a jump host's child tells the process that started it, beside what the user reads: whether
 /// the port behind the host may still open, or the way to the host itself failed.
 ///
-/// Otherwise each second of the wait would be one more failed login at the jump host.
-package enum HopStatus {
+/// Otherwise each second of the wait would be one more failed login at the jump host, or at one of
+/// those before it.
+package final class HopStatus: Sendable {
   /// Set for the children that carry a jump.
   static let variable = "JITCONNECT_IS_HOP"
 
   static let isNoWay: Int32 = 254
 
-  /// The child's exit status for a failure; nil where nobody of ours asks.
-  package static func status(of code: Failure.Code, _ environment: Environment) -> Int32? {
-    guard environment[variable] == "1" else { return nil }
-    // A refused channel, to a port that is shut, is libssh2's word: `protocol-failed`.
-    let mayPass: [Failure.Code] = [.forwardingFailed, .connectionLost, .protocolFailed]
-    return mayPass.contains(code) ? nil : isNoWay
+  private let hasLoggedIn = Atomic(false)
+
+  package init() {}
+
+  /// The jump host has let us in: what fails from here on is the connection behind it.
+  func arrive() { hasLoggedIn.store(true, ordering: .relaxed) }
+
+  /// The child's exit status after a failure; nil where that says nothing, or nobody of ours asks.
+  package func status(_ environment: Environment) -> Int32? {
+    guard environment[Self.variable] == "1", !hasLoggedIn.load(ordering: .relaxed) else {
+      return nil
+    }
+    return Self.isNoWay
   }
 }

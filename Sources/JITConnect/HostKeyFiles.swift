@@ -20,14 +20,22 @@ struct HostKeyFiles {
   init(_ environment: Environment, _ options: SSHOptions, _ machine: VirtualMachine?) {
     self.options = options
     self.machine = machine
-    ownFile = environment.stateDirectory.map { $0 + "/known_hosts" }
+    ownFile = Self.ownFile(environment)
   }
+
+  /// Where machines are pinned, unless the user named a file.
+  static func ownFile(_ environment: Environment) -> String? {
+    environment.stateDirectory.map { $0 + "/known_hosts" }
+  }
+
+  /// The name under which a machine is pinned.
+  static func alias(vmID: String) -> String { "azure." + vmID }
 
   /// `azure.<vmId>`, unless the user named an alias; nil for a host that is no Azure VM.
   var alias: String? {
     if let named = options.hostKeyAlias { return named }
     guard let machine else { return nil }
-    return "azure." + (machine.vmID ?? machine.id.key)
+    return Self.alias(vmID: machine.vmID ?? machine.id.key)
   }
 
   /// Whether the user, and not a default, says where keys are kept.
@@ -58,6 +66,7 @@ struct HostKeyFiles {
       port: port, alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey
+    rule.revokedKeysFile = options.revokedHostKeys
     return Trust(rule: rule, known: known())
   }
 

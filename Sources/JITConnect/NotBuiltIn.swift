@@ -5,13 +5,8 @@ extension Connect {
   /// Refuses what would be dangerous or misleading to pass over in silence: the session would go
   /// another way than was asked for.
   func refuseWhatIsNotBuiltIn() throws(Failure) {
-    if options.wantsTunnel { try refuse("a tunnel device (-w)") }
-    if options.knownHostsCommand != nil { try refuse("KnownHostsCommand") }
-    if options.revokedHostKeys != nil {
-      try refuse("RevokedHostKeys", "put @revoked lines into a known_hosts file")
-    }
-    if !options.permitRemoteOpen.isEmpty, !options.permitRemoteOpen.contains("any") {
-      try refuse("PermitRemoteOpen")
+    if options.proxyPassesSocket, options.proxyCommand != nil {
+      try refuse("ProxyUseFdpass", "use a ProxyCommand that carries the bytes itself")
     }
     if commandLine.controlCommand != nil {
       // ssh's words where there is no master; nobody here ever is one.
@@ -23,9 +18,6 @@ extension Connect {
           .usage, what: "Control socket connect(\(path)): No such file or directory")
       }
       try refuse("a command to a master (-O)")
-    }
-    if options.jit.client == .openssh, options.jit.isOn, isProxied {
-      try refuse("--client openssh through a jump host", "leave out --client openssh")
     }
     if options.jit.client == .openssh, options.jit.isSpelledOut(.entra), options.jit.entra == .yes {
       try refuse("--entra with --client openssh", "leave out one of them")

@@ -14,16 +14,19 @@ package final class AnsweringConnection: Sendable {
   package let received: [UInt8]
   /// Nil where a proxy stands between.
   package let address: InternetAddress?
+  /// Where the proxy leads; nil where none stands between.
+  let proxied: ProxyProgram.Target?
   /// The program that carries the connection; it ends with ``RunningProxy/end()``, and with this.
   let proxy: RunningProxy?
 
   init(
     socket: consuming FileDescriptor, received: [UInt8], address: InternetAddress?,
-    proxy: RunningProxy? = nil
+    proxied: ProxyProgram.Target? = nil, proxy: RunningProxy? = nil
   ) {
     self.socket = Mutex(socket)
     self.received = received
     self.address = address
+    self.proxied = proxied
     self.proxy = proxy
   }
 

@@ -60,7 +60,8 @@ struct ProxyProbe: Sendable {
       case .incomplete: break
       case .ready:
         return AnsweringConnection(
-          socket: socket, received: received, address: nil, proxy: connection.proxy)
+          socket: socket, received: received, address: nil, proxied: program.target,
+          proxy: connection.proxy)
       case .wrong(let what):
         throw Failure(
           .protocolFailed, what: "the proxy command leads somewhere, but \(what)",

@@ -9,17 +9,25 @@ import Synchronization
 
 /// A program whose standard input and output are the connection to the server.
 struct ProxyProgram: Sendable {
+  /// The host and port that the server is found at from there.
+  struct Target: Sendable {
+    var host: String
+    var port: Int
+  }
+
   var process: ChildProcess
+  var target: Target
   /// For `-v`.
   var shown: String
 
-  init(_ process: ChildProcess, shown: String) {
+  init(_ process: ChildProcess, to target: Target, shown: String) {
     self.process = process
+    self.target = target
     self.shown = shown
   }
 
   /// `ProxyCommand`, run as ssh runs it: by the user's shell, which it replaces.
-  init(command: String, _ environment: Environment) {
+  init(command: String, to target: Target, _ environment: Environment) {
     var variables = environment.variables
     variables[HopStatus.variable] = nil
     // bash takes a socket on its standard input for rshd's and would read .bashrc, whose output
@@ -29,7 +37,13 @@ struct ProxyProgram: Sendable {
       ChildProcess(
         path: environment["SHELL"] ?? "/bin/sh", arguments: ["-c", "exec " + command],
         environment: variables),
-      shown: "exec \(command)")
+      to: target, shown: "exec \(command)")
+  }
+
+  /// The same as a line for a shell.
+  var line: String {
+    ([process.path] + process.arguments)
+      .map { "'" + $0.replacing("'", with: "'\\''") + "'" }.joined(separator: " ")
   }
 
   /// Starts the program; its standard error is ours.
@@ -42,7 +56,7 @@ struct ProxyProgram: Sendable {
       let child = try process.start(
         input: theirs.number, output: theirs.number, error: STDERR_FILENO)
       return AnsweringConnection(
-        socket: socket, received: [], address: nil, proxy: RunningProxy(child))
+        socket: socket, received: [], address: nil, proxied: target, proxy: RunningProxy(child))
     } catch {
       throw Failure(
         .programFailed, what: "the proxy command cannot be started", why: "\(error)",

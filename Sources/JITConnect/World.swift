@@ -18,6 +18,8 @@ package struct World: Sendable {
   package var background: Background?
   /// Ctrl-C while the flow waits.
   package let interrupts = Interrupts()
+  /// How far this process is as a jump of another one of ours.
+  package let hop = HopStatus()
   /// Several machines at once have one terminal to ask on.
   let turn = QuestionTurn()
 

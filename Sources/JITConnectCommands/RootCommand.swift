@@ -27,8 +27,9 @@ struct RootCommand: ParsableCommand {
       """,
     version: Version.longText,
     subcommands: [
-      SSHVerb.self, RDPCommand.self, StatusCommand.self, LoginCommand.self, LogoutCommand.self,
-      WhoamiCommand.self,
+      SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
+      EditCommand.self, DisableCommand.self, LoginCommand.self, LogoutCommand.self,
+      WhoamiCommand.self, SSHConfigCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.

@@ -97,7 +97,7 @@ struct SSHCommand {
     if error.kind == .usage {
       writeError(usage)
     }
-    return ExitStatus.ssh
+    return HopStatus().status(environment) ?? ExitStatus.ssh
   }
 
   private var usage: String {
@@ -140,8 +140,10 @@ struct SSHCommand {
     } catch let failure as Failure {
       VerbRunner.tell(failure, asJSON: desktop.isMade && line.has(.json), console)
       // A Ctrl-C at a question is a key, not a signal.
-      if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
-      if let status = HopStatus.status(of: failure.code, environment) { return status }
+      if failure.code == .interrupted {
+        Signals.die(of: world.interrupts.signal ?? Signals.end ?? SIGINT)
+      }
+      if let status = world.hop.status(environment) { return status }
       // A desktop is no session: there is no status of a remote command to tell ours from.
       if desktop.isMade { return ExitStatus.ofVerb(failure.code) }
       return ExitStatus.ssh

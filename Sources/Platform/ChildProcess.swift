@@ -107,8 +107,11 @@ package struct ChildProcess: Sendable {
   /// - Parameters:
   ///   - input: given on standard input; nil is `/dev/null`.
   ///   - limit: the most bytes kept of each output; the rest is read and dropped.
+  ///   - wake: a descriptor whose readability ends the program; not read.
+  /// - Throws: `EINTR` when woken.
   package func run(
-    input: SecretBytes? = nil, timeout: Duration = .seconds(10), limit: Int = 1 << 20
+    input: SecretBytes? = nil, timeout: Duration = .seconds(10), limit: Int = 1 << 20,
+    wake: Int32? = nil
   ) throws(SystemError) -> Output {
     let null = FileDescriptor(
       owning: try valueOrSystemError { unsafe open("/dev/null", O_RDWR | O_CLOEXEC) })
@@ -142,16 +145,19 @@ package struct ChildProcess: Sendable {
       pollfd(fd: outRead.number, events: Int16(POLLIN), revents: 0),
       pollfd(fd: errRead.number, events: Int16(POLLIN), revents: 0),
     ]
-    while polls.contains(where: { $0.fd >= 0 }) {
+    polls.append(pollfd(fd: wake ?? -1, events: Int16(POLLIN), revents: 0))
+    while polls[..<2].contains(where: { $0.fd >= 0 }) {
       let left = deadline - .now
-      guard left > .zero else {
+      let isWoken = polls[2].revents != 0
+      guard left > .zero, !isWoken else {
         kill(child, SIGKILL)
         _ = Self.wait(for: child)
+        if isWoken { throw SystemError(EINTR) }
         return output
       }
       let milliseconds = Int32(clamping: left.components.seconds * 1000 + 20)
       guard unsafe poll(&polls, nfds_t(polls.count), milliseconds) > 0 else { continue }
-      for index in polls.indices where polls[index].fd >= 0 && polls[index].revents != 0 {
+      for index in 0..<2 where polls[index].fd >= 0 && polls[index].revents != 0 {
         let chunk = (try? readSome(polls[index].fd, limit: 64 << 10)) ?? []
         if chunk.isEmpty { polls[index].fd = -1 }
         if index == 0 {

@@ -85,6 +85,31 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// An address of a network interface that is up; loopback and link-local ones come last.
+  package static func ofInterface(_ name: String, isIPv6: Bool) -> InternetAddress? {
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard unsafe getifaddrs(&list) == 0 else { return nil }
+    defer { unsafe freeifaddrs(list) }
+    let size = isIPv6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size
+    var found: [InternetAddress] = []
+    var next = unsafe list
+    while let entry = unsafe next {
+      unsafe next = entry.pointee.ifa_next
+      guard let raw = unsafe entry.pointee.ifa_addr, let own = unsafe entry.pointee.ifa_name,
+        unsafe Int32(raw.pointee.sa_family) == (isIPv6 ? AF_INET6 : AF_INET),
+        unsafe String(cString: own) == name,
+        unsafe UInt32(entry.pointee.ifa_flags) & UInt32(IFF_UP) != 0,
+        let address = unsafe InternetAddress(Array(UnsafeRawBufferPointer(start: raw, count: size)))
+      else { continue }
+      found.append(address)
+    }
+    return found.first { !$0.isLocal } ?? found.first
+  }
+
+  private var isLocal: Bool {
+    host.hasPrefix("127.") || host == "::1" || host.lowercased().hasPrefix("fe80:")
+  }
+
   private init?(_ entry: addrinfo) {
     guard let address = unsafe entry.ai_addr, unsafe entry.ai_addrlen > 0 else { return nil }
     let length = unsafe Int(entry.ai_addrlen)

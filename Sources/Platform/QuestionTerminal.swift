@@ -49,7 +49,7 @@ package struct QuestionTerminal: ~Copyable {
     try oneQuestion.withLock { _ throws(SystemError) in
       while true {
         if let reply = try askOnce(prompt, echo: echo, wake: wake) { return reply }
-        kill(0, SIGTSTP)
+        Signals.suspend()
       }
     }
   }

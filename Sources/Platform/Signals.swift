@@ -1,4 +1,5 @@
 import CPlatform
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -50,6 +51,25 @@ package enum Signals {
     raise(signal)
   }
 
+  /// Stops the process group, as Ctrl-Z does; returns when it goes on.
+  ///
+  /// A signal to the process may stop another thread first, while this one runs on for a moment:
+  /// long enough to set a terminal that is the shell's by then. So the others of the group get it
+  /// while it means nothing here, and then this very thread does.
+  package static func suspend() {
+    guard platform_signal_is_ignored(SIGTSTP) == 0 else { return }
+    ignore(SIGTSTP)
+    kill(0, SIGTSTP)
+    restoreDefault(SIGTSTP)
+    var mask = sigset_t()
+    var before = sigset_t()
+    unsafe sigemptyset(&mask)
+    unsafe sigaddset(&mask, SIGTSTP)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &mask, &before)
+    pthread_kill(pthread_self(), SIGTSTP)
+    unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+  }
+
   /// Ignores these.
   package static func ignore(_ signals: Int32...) {
     for signal in signals { _ = platform_signal_ignore(signal) }
@@ -58,6 +78,19 @@ package enum Signals {
   /// The signals that have arrived; does not wait.
   package static func arrived() -> [Int32] {
     guard let descriptor = pipe() else { return [] }
-    return ((try? readSome(descriptor, limit: 64)) ?? []).map(Int32.init)
+    let signals = ((try? readSome(descriptor, limit: 64)) ?? []).map { Int32($0) }
+    if let end = signals.first(where: { [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains($0) }) {
+      lastEnd.store(end, ordering: .relaxed)
+    }
+    return signals
+  }
+
+  private static let lastEnd = Atomic<Int32>(0)
+
+  /// The last signal that asked this process to end; nil where none has arrived.
+  package static var end: Int32? {
+    _ = arrived()
+    let signal = lastEnd.load(ordering: .relaxed)
+    return signal == 0 ? nil : signal
   }
 }

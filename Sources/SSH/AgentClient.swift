@@ -34,6 +34,8 @@ struct AgentClient: ~Copyable {
     static let identitiesAnswer: UInt8 = 12
     static let signRequest: UInt8 = 13
     static let signResponse: UInt8 = 14
+    static let addIdentity: UInt8 = 17
+    static let addConstrainedIdentity: UInt8 = 25
   }
 
   private static let messageLimit = 256 << 10
@@ -94,9 +96,38 @@ struct AgentClient: ~Copyable {
     return inner
   }
 
+  /// Gives the agent a private key.
+  ///
+  /// - Parameters:
+  ///   - lifetime: seconds after which it forgets the key; nil is never.
+  ///   - confirmsUse: whether it shall ask its user before each signature.
+  func add(
+    _ key: OpenedKey, comment: String, lifetime: Int?, confirmsUse: Bool,
+    timeout: Duration = .seconds(10)
+  ) throws(Problem) {
+    // Constraints of the protocol.
+    let (lifetimeConstraint, confirmConstraint): (UInt8, UInt8) = (1, 2)
+    var request = WireWriter(capacity: key.fields.count + comment.utf8.count + 64)
+    defer { request.overwriteAll() }
+    let isConstrained = lifetime != nil || confirmsUse
+    request.byte(isConstrained ? Message.addConstrainedIdentity : Message.addIdentity)
+    unsafe key.fields.withBytes { for index in $0.indices { request.byte(unsafe $0[index]) } }
+    request.string(comment)
+    if let lifetime {
+      request.byte(lifetimeConstraint)
+      request.uint32(UInt32(clamping: lifetime))
+    }
+    if confirmsUse { request.byte(confirmConstraint) }
+    let answer = try exchange(request.bytes, timeout: timeout)
+    guard answer.first == Message.success else {
+      throw answer.first == Message.failure ? .refused : .answerInvalid
+    }
+  }
+
   private func exchange(_ request: [UInt8], timeout: Duration) throws(Problem) -> [UInt8] {
     let deadline = ContinuousClock.now + timeout
-    var framed = WireWriter()
+    var framed = WireWriter(capacity: request.count + 4)
+    defer { framed.overwriteAll() }
     framed.string(request)
     var sent = 0
     while sent < framed.bytes.count {

@@ -1,5 +1,11 @@
 package import Platform
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Questions through a program of the user's (`SSH_ASKPASS`) instead of the terminal.
 package struct Askpass: Sendable {
   /// An absolute path.
@@ -37,16 +43,28 @@ package struct Askpass: Sendable {
   /// Prompts that ask this program; cancelling there is "not possible".
   package var prompts: Prompts {
     Prompts(
-      line: { question in ask(question)?.exposedText }, secret: { question in ask(question) })
+      line: { question throws(Failure) in try ask(question)?.exposedText },
+      secret: { question throws(Failure) in try ask(question) },
+      permission: { question throws(Failure) in
+        // ssh's word to the program that there are only yes and no.
+        guard let answer = try ask(question, hint: "confirm")?.exposedText else { return false }
+        return answer.isEmpty || answer.lowercased() == "yes"
+      })
   }
 
-  private func ask(_ question: String) -> SecretBytes? {
-    let process = ChildProcess(path: program, arguments: [question], environment: environment)
-    guard var output = try? process.run(timeout: .seconds(600), limit: 1024),
-      output.ending == .exited(0)
-    else { return nil }
-    defer { overwrite(&output.standardOutput) }
-    var line = Array(output.standardOutput.prefix { $0 != 0x0A && $0 != 0x0D })
-    return SecretBytes(taking: &line)
+  private func ask(_ question: String, hint: String? = nil) throws(Failure) -> SecretBytes? {
+    var variables = environment
+    variables["SSH_ASKPASS_PROMPT"] = hint
+    let process = ChildProcess(path: program, arguments: [question], environment: variables)
+    do throws(SystemError) {
+      var output = try process.run(timeout: .seconds(600), limit: 1024, wake: Signals.pipe())
+      defer { overwrite(&output.standardOutput) }
+      guard output.ending == .exited(0) else { return nil }
+      var line = Array(output.standardOutput.prefix { $0 != 0x0A && $0 != 0x0D })
+      return SecretBytes(taking: &line)
+    } catch {
+      if error.number == EINTR { throw Failure(.interrupted, what: "interrupted at a question") }
+      return nil
+    }
   }
 }

@@ -21,6 +21,22 @@ package struct AuthenticationPlan: Sendable {
     }
   }
 
+  /// `AddKeysToAgent`: what becomes of a key file that has logged in.
+  package struct AgentAddition: Sendable, Equatable {
+    /// Seconds after which the agent forgets the key; nil is never.
+    package var lifetime: Int?
+    /// Whether the agent asks before each use.
+    package var confirmsUse: Bool
+    /// Whether the user is asked before the key is added.
+    package var asks: Bool
+
+    package init(lifetime: Int? = nil, confirmsUse: Bool = false, asks: Bool = false) {
+      self.lifetime = lifetime
+      self.confirmsUse = confirmsUse
+      self.asks = asks
+    }
+  }
+
   package var user: String
   /// In the order of `PreferredAuthentications`.
   package var methods: [Method]
@@ -29,6 +45,8 @@ package struct AuthenticationPlan: Sendable {
   package var certificates: [String]
   /// The agent's socket; nil where there is none or `IdentityAgent none`.
   package var agentSocket: String?
+  /// Nil leaves the agent as it is.
+  package var agentAddition: AgentAddition?
   package var identitiesOnly: Bool
   /// Keys held by the caller, tried first.
   package var signers: [SigningIdentity]
@@ -83,13 +101,24 @@ package struct Prompts: Sendable {
   package var line: @Sendable (String) throws(Failure) -> String?
   /// Asks without echo.
   package var secret: @Sendable (String) throws(Failure) -> SecretBytes?
+  /// Asks for leave to do something; no answer is no.
+  package var permission: @Sendable (String) throws(Failure) -> Bool
 
   package init(
     line: @escaping @Sendable (String) throws(Failure) -> String?,
-    secret: @escaping @Sendable (String) throws(Failure) -> SecretBytes?
+    secret: @escaping @Sendable (String) throws(Failure) -> SecretBytes?,
+    permission: (@Sendable (String) throws(Failure) -> Bool)? = nil
   ) {
     self.line = line
     self.secret = secret
+    if let permission {
+      self.permission = permission
+    } else {
+      self.permission = { question throws(Failure) in
+        let answer = try line("\(question) (yes/no) ")
+        return answer?.lowercased() == "yes"
+      }
+    }
   }
 
   /// Nobody can be asked.

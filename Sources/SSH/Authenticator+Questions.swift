@@ -20,8 +20,7 @@ extension Authenticator {
         next: "use --client openssh, or change it on the server", cause: error.cause)
     }
     if case .accepted = result { return .accepted }
-    // Listing the methods again costs one of the server's tries, so it is done once.
-    return passwordTries == 1 ? .perhapsPartial : .again
+    return turn(isFirst: passwordTries == 1)
   }
 
   func tryInteractive() throws(Failure) -> Turn {
@@ -66,7 +65,15 @@ extension Authenticator {
     }
     if let problem { throw problem }
     if case .accepted = result { return .accepted }
+    if isPartialSuccess == true { return .partial }
     if gaveUp || rounds == 0 && interactiveTries > 1 { return .exhausted }
-    return interactiveTries == 1 ? .perhapsPartial : .again
+    return turn(isFirst: interactiveTries == 1)
+  }
+
+  /// What a refusal means where it may have been one of several factors.
+  private func turn(isFirst: Bool) -> Turn {
+    if let isPartialSuccess { return isPartialSuccess ? .partial : .again }
+    // Listing the methods again costs one of the server's tries, so it is done once.
+    return isFirst ? .perhapsPartial : .again
   }
 }

@@ -37,6 +37,8 @@ final class Authenticator {
   /// How a method's turn ended.
   enum Turn {
     case accepted
+    /// Right, and the server wants another factor.
+    case partial
     /// The server may now want something else: ask what.
     case perhapsPartial
     /// Refused, and worth another try.
@@ -57,6 +59,7 @@ final class Authenticator {
       // server may want it after another factor.
       switch try tryKey(candidate) {
       case .accepted: return accepted(AuthenticationPlan.Method.publicKey.rawValue)
+      case .partial: offered = session.context.refusal?.methods ?? offered
       case .perhapsPartial:
         guard let next = try listMethods() else {
           return accepted(AuthenticationPlan.Method.publicKey.rawValue)
@@ -81,20 +84,28 @@ final class Authenticator {
       switch turn {
       case .accepted: return accepted(method.rawValue)
       case .exhausted: exhausted.insert(method)
-      case .again: continue
+      case .again: break
+      case .partial: startNextFactor(after: method)
       case .perhapsPartial:
         guard let next = try listMethods() else { return accepted(method.rawValue) }
-        if next != offered {
-          log.debug1("Authenticated using \"\(method.rawValue)\" with partial success.")
-          exhausted = []
-          passwordTries = 0
-          interactiveTries = 0
-        }
+        if next != offered { startNextFactor(after: method) }
         offered = next
-        log.debug1("Authentications that can continue: \(offered.joined(separator: ","))")
       }
+      if let refusal = session.context.refusal { offered = refusal.methods }
+      log.debug1("Authentications that can continue: \(offered.joined(separator: ","))")
     }
   }
+
+  private func startNextFactor(after method: AuthenticationPlan.Method) {
+    log.debug1("Authenticated using \"\(method.rawValue)\" with partial success.")
+    exhausted = []
+    passwordTries = 0
+    interactiveTries = 0
+  }
+
+  /// What a refusal was, as the server worded it; nil where this libssh2 does not show that, and
+  /// only asking anew for the methods tells, which costs one of the server's tries.
+  var isPartialSuccess: Bool? { session.context.refusal?.isPartial }
 
   private func accepted(_ method: String) {
     log.debug1(
@@ -148,6 +159,7 @@ final class Authenticator {
 
   /// A step against the server, with the server's patience named where it ran out.
   func attempt<Value>(_ step: (SSHSession) -> Step<Value>) throws(Failure) -> Value {
+    session.context.refusal = nil
     do {
       return try session.drive("authentication", step)
     } catch {
@@ -258,7 +270,13 @@ final class Authenticator {
       return nil
     }
     if case .accepted = result { return .accepted }
-    return hasSigned ? .perhapsPartial : nil
+    return hasSigned ? turnAfterSignature : nil
+  }
+
+  /// What a refused signature means; nil when the next key may be tried.
+  private var turnAfterSignature: Turn? {
+    guard let isPartialSuccess else { return .perhapsPartial }
+    return isPartialSuccess ? .partial : nil
   }
 
   /// The signature's algorithm in the data to be signed (RFC 4252 §7).
@@ -306,9 +324,14 @@ final class Authenticator {
       return nil
     }
     switch result {
-    case .accepted: return .accepted
+    case .accepted:
+      try addToAgent(file, privateKey, passphrase)
+      return .accepted
     case .refused: return nil
-    case .refusedAfterSignature: return .perhapsPartial
+    case .refusedAfterSignature:
+      let turn = turnAfterSignature
+      if case .partial = turn { try addToAgent(file, privateKey, passphrase) }
+      return turn
     }
   }
 

@@ -6,6 +6,11 @@ enum Digest {
     unsafe digest(bytes, EVP_sha256())
   }
 
+  /// Only to compare with what others have written by it.
+  static func sha1(_ bytes: [UInt8]) -> [UInt8] {
+    unsafe digest(bytes, EVP_sha1())
+  }
+
   /// HMAC-SHA1, which hashed names of known_hosts use.
   static func hmacSHA1(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))

@@ -50,6 +50,12 @@ final class Forwarding {
   func start() throws(Failure) {
     for forward in plan.local { try startLocal(forward) }
     for forward in plan.remote { try startRemote(forward) }
+    if plan.wantsTunnel {
+      // As an ssh without them, which goes on.
+      log.note("Tunnel interfaces are not built in (--client openssh has them)")
+      guard plan.failureIsFatal else { return log.note("Could not request tunnel forwarding.") }
+      throw Failure(.forwardingFailed, what: "Could not request tunnel forwarding")
+    }
   }
 
   private func startLocal(_ forward: ForwardingPlan.Forward) throws(Failure) {
@@ -120,7 +126,7 @@ final class Forwarding {
       // A new first each time, so that nobody is always last.
       let connection = connections[(firstServed + offset) % count]
       if connection.move(session, &buffer) { moved = true }
-      if connection.readRemoteGreeting() { startConnecting(connection) }
+      if connection.readRemoteGreeting() { startPermitted(connection) }
     }
     firstServed = count == 0 ? 0 : (firstServed + 1) % count
     connections.removeAll { $0.isClosed }
@@ -152,6 +158,21 @@ final class Forwarding {
       connections.append(connection)
     }
     return !channels.isEmpty
+  }
+
+  /// The same where the other side says where to: only as far as the user lets it.
+  private func startPermitted(_ connection: ForwardedConnection) {
+    let target = connection.target
+    guard let permitted = plan.permitted, !permitted.contains(where: { $0.covers(target) }) else {
+      return startConnecting(connection)
+    }
+    log.note("connect_to \(printable(connection.target.description)): forwarding not permitted")
+    refuse(connection)
+  }
+
+  private func refuse(_ connection: ForwardedConnection) {
+    if let socks = connection.socks { connection.toChannel.append(socks.answer(succeeded: false)) }
+    connection.phase = .closing
   }
 
   /// Makes the local connection of a channel that stands.
@@ -186,8 +207,7 @@ final class Forwarding {
       }
     }
     log.note("connect_to \(connection.target): failed: \(problem)")
-    if let socks = connection.socks { connection.toChannel.append(socks.answer(succeeded: false)) }
-    connection.phase = .closing
+    refuse(connection)
   }
 
   private func finishConnecting(_ connection: ForwardedConnection) {

@@ -28,12 +28,34 @@ package struct ForwardingPlan: Sendable {
     }
   }
 
+  /// A place that may be connected to. As with ssh, the name counts as the client writes it.
+  package struct Permission: Sendable, Equatable {
+    /// `*` is every host.
+    package var host: String
+    /// Nil is every port.
+    package var port: Int?
+
+    package init(host: String, port: Int?) {
+      self.host = host
+      self.port = port
+    }
+
+    func covers(_ target: Target) -> Bool {
+      guard case .tcp(let host, let port) = target else { return false }
+      return (self.host == "*" || self.host == host) && (self.port ?? port) == port
+    }
+  }
+
   /// Taken here, connected to by the server: `-L`, and `-D` with the target ``Target/socks``.
   package var local: [Forward]
   /// Taken by the server, connected to from here: `-R`.
   package var remote: [Forward]
   /// `GatewayPorts`.
   package var allowsOthers: Bool
+  /// `PermitRemoteOpen`: where a client of a remote SOCKS entrance may go; nil is anywhere.
+  package var permitted: [Permission]?
+  /// `-w`, `Tunnel`: never built in, and to be told.
+  package var wantsTunnel = false
   /// `ExitOnForwardFailure`.
   package var failureIsFatal: Bool
   /// `StreamLocalBindUnlink`.

@@ -101,10 +101,14 @@ extension HostTrust {
       next: lines.first.map { "if you know why it changed: \(removal($0))" })
   }
 
-  func revoked(_ line: KnownHosts.Line) -> Failure {
+  func revokedByFile(_ key: HostKey, _ file: String) -> String {
+    "Host key \(key.typeName) \(key.fingerprint) revoked by file \(printable(file))"
+  }
+
+  func revoked(in place: String) -> Failure {
     Failure(
       .hostKeyRevoked, what: "Host key verification failed",
-      why: "the key of \(shown) is marked as revoked in \(printable(line.place))")
+      why: "the key of \(shown) is marked as revoked in \(place)")
   }
 
   func unknown(_ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]) -> Failure {

@@ -24,6 +24,8 @@ package struct HostTrust: Sendable {
   package var canAsk: Bool
   /// `VisualHostKey`: the key's picture is shown.
   package var showsPicture = false
+  /// `RevokedHostKeys`; nil where there is no such file.
+  package var revokedKeysFile: String?
 
   package init(
     host: String, address: String?, port: Int = 22, alias: String? = nil,
@@ -61,6 +63,15 @@ package struct HostTrust: Sendable {
 
   /// Decides by what the files say and the setting; asks nobody and writes nothing.
   package func decide(_ key: HostKey, known: KnownHosts) -> Decision {
+    if let file = revokedKeysFile {
+      do throws(Failure) {
+        if try RevokedKeys(file: file).contains(key) {
+          return .refuse(warning: [revokedByFile(key, file)], revoked(in: printable(file)))
+        }
+      } catch {
+        return .refuse(warning: [], error)
+      }
+    }
     let plain = [host, address].compactMap(\.self)
     let verdict = known.verdict(
       on: key, names: names, fallback: fallbackNames,
@@ -68,7 +79,7 @@ package struct HostTrust: Sendable {
     switch verdict {
     case .match: return .trusted
     case .revoked(let line):
-      return .refuse(warning: revokedWarning(key), revoked(line))
+      return .refuse(warning: revokedWarning(key), revoked(in: printable(line.place)))
     case .changed(let lines):
       if checking == .off { return .distrusted(warning: changedWarning(key, lines)) }
       return .refuse(warning: changedWarning(key, lines), changed(key, lines))

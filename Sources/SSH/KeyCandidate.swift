@@ -21,6 +21,10 @@ struct KeyCandidate {
     return ""
   }
 
+  var isEncryptedFile: Bool {
+    if case .file(let file, _) = holder { file.isEncrypted } else { false }
+  }
+
   /// What libssh2 1.10 cannot do: RSA with SHA-2, and certificates of any kind but ECDSA.
   var needsNewLibrary: Bool {
     type.hasPrefix("ssh-rsa")
@@ -35,13 +39,16 @@ struct KeyCandidate {
 }
 
 extension Authenticator {
-  /// Every key of the plan, in the order to try: the caller's own, what the user named and needs
-  /// no passphrase, what the agent offers by itself, then the rest.
+  /// Every key of the plan, in the order to try: the caller's own, what the user named, what the
+  /// agent offers by itself, then the rest of the files.
+  ///
+  /// Files are in ssh's order among themselves: the first that the server takes decides who one is
+  /// there. Those that need no question come before the agent's other keys, which ssh tries first
+  /// and which may use up the server's tries.
   func collectKeys() throws(Failure) -> [KeyCandidate] {
     let held = try agentKeys()
     var named: [KeyCandidate] = []
-    var asking: [KeyCandidate] = []
-    var byDefault: [KeyCandidate] = []
+    var rest: [KeyCandidate] = []
     var seen: Set<[UInt8]> = []
     let certificates = plan.certificates.compactMap { path -> (String, PublicKeyLine)? in
       guard let line = PublicKeyLine(file: path), line.isCertificate else {
@@ -77,12 +84,10 @@ extension Authenticator {
             name: file.path, blob: file.publicBlob, holder: .file(file, certificate: nil)))
       }
       for candidate in found {
-        if case .file(let file, _) = candidate.holder, file.isEncrypted {
-          asking.append(candidate)
-        } else if identity.isExplicit || agentKey != nil {
+        if agentKey != nil || rest.isEmpty && identity.isExplicit && !candidate.isEncryptedFile {
           named.append(candidate)
         } else {
-          byDefault.append(candidate)
+          rest.append(candidate)
         }
         if let blob = candidate.blob { seen.insert(blob) }
       }
@@ -107,7 +112,7 @@ extension Authenticator {
     let own = plan.signers.map {
       KeyCandidate(name: $0.name, blob: $0.blob, holder: .caller($0))
     }
-    return own + named + offered + byDefault + asking
+    return own + named + offered + rest
   }
 
   private func agentKeys() throws(Failure) -> [AgentClient.Identity] {

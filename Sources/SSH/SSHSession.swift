@@ -59,8 +59,10 @@ package final class SSHSession: @unchecked Sendable {
   ///
   /// - Parameter received: what has already been read from it: the server's banner, when the
   ///   readiness probe waited for that.
+  /// - Parameter keepsAlive: `TCPKeepAlive`.
   package init(
-    socket: consuming FileDescriptor, received: [UInt8] = [], peer: Peer, log: SSHLog = SSHLog()
+    socket: consuming FileDescriptor, received: [UInt8] = [], peer: Peer, log: SSHLog = SSHLog(),
+    keepsAlive: Bool = true
   ) throws(Failure) {
     self.peer = peer
     self.log = log
@@ -75,7 +77,7 @@ package final class SSHSession: @unchecked Sendable {
         .systemFailed, what: "the SSH library cannot start", why: error.message,
         cause: .libssh2(error.code))
     }
-    prepare(socket.number)
+    prepare(socket.number, keepsAlive: keepsAlive)
     self.socket = socket
   }
 
@@ -140,11 +142,14 @@ package final class SSHSession: @unchecked Sendable {
   var place: String { "\(peer.address) port \(peer.port)" }
 
   /// Calls `step` until it is ready, moving bytes between the calls.
+  ///
+  /// - Parameter alive: asks a server that says nothing meanwhile whether it is there.
   func drive<Value>(
-    _ stage: String, deadline: ContinuousClock.Instant? = nil,
+    _ stage: String, deadline: ContinuousClock.Instant? = nil, alive: ServerAlive? = nil,
     _ step: (SSHSession) -> Step<Value>
   ) throws(Failure) -> Value {
     var hasSeenEnd = false
+    var alive = alive
     while true {
       switch step(self) {
       case .ready(let value):
@@ -164,13 +169,27 @@ package final class SSHSession: @unchecked Sendable {
           hasSeenEnd = true
           continue
         }
-        try wait(stage, until: deadline)
+        try wait(stage, until: deadline, alive?.deadline)
+        switch alive?.check(received: receivedCount, now: .now) {
+        case .quiet, nil: break
+        // Whatever is under way keeps its place; the answer is one that nobody waits for.
+        case .send: handle.sendKeepAlive()
+        case .dead: throw notResponding()
+        }
       }
     }
   }
 
-  /// Sends what waits and waits for something to come.
-  func wait(_ stage: String, until deadline: ContinuousClock.Instant?) throws(Failure) {
+  func notResponding() -> Failure {
+    die()
+    return Failure(.connectionLost, what: "Timeout, server \(peer.name) not responding")
+  }
+
+  /// Sends what waits and waits for something to come, or for `pause`.
+  func wait(
+    _ stage: String, until deadline: ContinuousClock.Instant?,
+    _ pause: ContinuousClock.Instant? = nil
+  ) throws(Failure) {
     flush()
     if context.isStalled { return receive() }
     let signals = Signals.pipe() ?? -1
@@ -188,6 +207,10 @@ package final class SSHSession: @unchecked Sendable {
           why: "\(place) did not answer in time")
       }
       timeout = milliseconds(left)
+    }
+    if let pause {
+      let left = milliseconds(max(pause - .now, .zero))
+      timeout = timeout < 0 ? left : min(timeout, left)
     }
     _ = unsafe poll(&polls, 2, timeout)
     if polls[1].revents != 0 {
@@ -347,12 +370,13 @@ let sendFlags: Int32 = {
   #endif
 }()
 
-/// Delays nothing, notices a peer that is gone for hours, and raises no SIGPIPE.
-private func prepare(_ socket: Int32) {
+/// Delays nothing, notices a peer that is gone for hours if it may, and raises no SIGPIPE.
+private func prepare(_ socket: Int32, keepsAlive: Bool) {
   var on: Int32 = 1
+  var asks: Int32 = keepsAlive ? 1 : 0
   let size = socklen_t(MemoryLayout<Int32>.size)
   unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
-  unsafe setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, size)
+  unsafe setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &asks, size)
   #if canImport(Darwin)
     unsafe setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, size)
   #endif

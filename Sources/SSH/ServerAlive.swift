@@ -11,9 +11,13 @@ struct ServerAlive {
   let countMax: Int
   private(set) var deadline: ContinuousClock.Instant
   private var unanswered = 0
-  private var lastReceived = 0
+  private var lastReceived: Int
 
-  init(interval: Duration, countMax: Int, now: ContinuousClock.Instant = .now) {
+  /// - Parameter received: the bytes that have come so far.
+  init(
+    interval: Duration, countMax: Int, received: Int = 0, now: ContinuousClock.Instant = .now
+  ) {
+    lastReceived = received
     self.interval = interval
     self.countMax = countMax
     deadline = now + interval

@@ -39,6 +39,23 @@ import Platform
   /// The same for one write to the socket.
   var sendLimit: (() -> Int)?
 
+  // MARK: What libssh2 hears and does not tell
+
+  /// What the server said when it last refused an attempt to log in.
+  var refusal: Refusal?
+  /// Whether the remote command's status has come.
+  var hasExitStatus = false
+  /// Whether the end of a channel has been seen here, by which this libssh2 shows that it would
+  /// have shown a status too.
+  var hasSeenClose = false
+  /// Whether an opened private key is to be kept; see ``OpenedKey``.
+  let collectsKey: Bool
+  var openedKey: SecretBytes?
+
+  init(collectsKey: Bool = false) { self.collectsKey = collectsKey }
+
+  // MARK: Questions
+
   /// The signature that libssh2 waits for; see ``SessionHandle/authenticate(user:blob:)``.
   var signature = SignatureExchange.none
   /// Answers a round of keyboard-interactive; nil gives the attempt up.
@@ -55,6 +72,14 @@ import Platform
     case wanted([UInt8])
     case ready([UInt8])
     case refused
+  }
+
+  /// A refusal of the server's (RFC 4252 §5.1).
+  struct Refusal: Equatable {
+    /// The methods that may continue.
+    var methods: [String]
+    /// The attempt was right, and is one of several factors.
+    var isPartial: Bool
   }
 }
 
@@ -94,6 +119,38 @@ extension SessionContext {
     takenCount += taken
     return taken
   }
+}
+
+extension SessionContext {
+  /// Takes from memory that libssh2 gives back what it tells nobody.
+  ///
+  /// The server chose these bytes; it gains nothing by making others look like them, for it may
+  /// send the real ones.
+  func heard(_ bytes: some Collection<UInt8>) {
+    if collectsKey, openedKey == nil, let key = OpenedKey.copy(from: bytes) {
+      openedKey = key
+      return
+    }
+    var reader = WireReader(bytes.prefix(4096))
+    switch reader.byte() {
+    case UInt8(CLIBSSH2_USERAUTH_FAILURE):
+      guard let list = reader.text(), let isPartial = reader.byte() else { return }
+      refusal = Refusal(
+        methods: printable(list, limit: 500).split(separator: ",").map(String.init),
+        isPartial: isPartial != 0)
+    case UInt8(CLIBSSH2_CHANNEL_CLOSE): hasSeenClose = true
+    case UInt8(CLIBSSH2_CHANNEL_REQUEST):
+      guard reader.uint32() != nil, reader.text() == "exit-status" else { return }
+      hasExitStatus = true
+    default: break
+    }
+  }
+}
+
+let releasedCallback: clibssh2_released = { owner, bytes, length in
+  guard let owner = unsafe owner, let bytes = unsafe bytes else { return }
+  let context = unsafe Unmanaged<SessionContext>.fromOpaque(owner).takeUnretainedValue()
+  unsafe context.heard(UnsafeBufferPointer(start: bytes, count: length))
 }
 
 let receiveCallback: clibssh2_recv = { _, buffer, length, _, abstract in

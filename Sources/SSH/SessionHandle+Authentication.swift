@@ -116,10 +116,23 @@ extension SessionHandle {
 
 /// Whether a private key and a passphrase fit, without a server.
 enum KeyCheck {
+  static func opens(_ privateKey: SecretBytes, with passphrase: SecretBytes) -> Bool {
+    open(privateKey, passphrase, SessionContext())
+  }
+
+  /// The section of a key in OpenSSH's format that holds the private numbers, without its
+  /// encryption; nil where it cannot be had.
+  static func section(of privateKey: SecretBytes, passphrase: SecretBytes?) -> SecretBytes? {
+    let context = SessionContext(collectsKey: true)
+    return open(privateKey, passphrase, context) ? context.openedKey : nil
+  }
+
   /// libssh2 opens a key only on its way to use it, so this goes that way in a session that leads
   /// nowhere: it gets as far as waiting for the server's answer only if the key could be opened.
-  static func opens(_ privateKey: SecretBytes, with passphrase: SecretBytes) -> Bool {
-    guard let handle = try? SessionHandle(context: SessionContext()) else { return false }
+  private static func open(
+    _ privateKey: SecretBytes, _ passphrase: SecretBytes?, _ context: SessionContext
+  ) -> Bool {
+    guard let handle = try? SessionHandle(context: context) else { return false }
     let step = handle.tryKey(
       privateKey: privateKey, publicKey: nil, passphrase: passphrase, user: "nobody")
     if case .wouldBlock = step { return true }

@@ -50,7 +50,9 @@ struct ChannelID: Hashable {
     }
     let box = UnsafeMutablePointer<clibssh2_context>.allocate(capacity: 1)
     unsafe box.initialize(
-      to: clibssh2_context(owner: Unmanaged.passUnretained(context).toOpaque(), overwrites: 1))
+      to: clibssh2_context(
+        owner: Unmanaged.passUnretained(context).toOpaque(), overwrites: 1,
+        shows_all: context.collectsKey ? 1 : 0, released: releasedCallback))
     guard let pointer = unsafe clibssh2_session(box) else {
       unsafe box.deallocate()
       throw LibraryError(code: Int(LIBSSH2_ERROR_ALLOC), message: "out of memory")
@@ -190,6 +192,9 @@ struct ChannelID: Hashable {
       pointer, SSH_DISCONNECT_BY_APPLICATION, "disconnected by user", "")
   }
 
+  /// Asks for an answer while a channel is being opened, which nothing else can do then.
+  ///
+  /// libssh2 keeps the answer for ever, so this is not for every interval of a long session.
   func sendKeepAlive() {
     // Interval 2 is the shortest; the caller decides when to send, by its own clock.
     unsafe libssh2_keepalive_config(pointer, 1, 2)

@@ -16,6 +16,7 @@ extension SessionLoop {
     case .disconnect:
       show("\(key).\r\n")
       ending = .noStatus
+      hasLeft = true
     case .suspend: suspend()
     case .help: show("\(key)?\r\n" + lines(escapes.help))
     case .listConnections: show("\(key)#\r\n" + lines(connectionList()))
@@ -43,8 +44,11 @@ extension SessionLoop {
 
   private func suspend() {
     show("\(EscapeFilter.name(of: escapes?.escape ?? 0))^Z [suspend ssh]\r\n")
+    // What stands out already goes before the shell's own words.
+    output.push(isReady: false)
+    error.push(isReady: false)
     terminal?.leave()
-    kill(0, SIGTSTP)
+    Signals.suspend()
     try? terminal?.enter()
     needsResize = true
   }
@@ -60,6 +64,11 @@ extension SessionLoop {
     if streams.terminal != nil { Signals.restoreDefault(SIGWINCH, SIGCONT) }
   }
 
+  func end(by signal: Int32) -> Ending {
+    log.debug1("Killed by signal \(signal).")
+    return request.program == .none && signal == SIGTERM ? .finished : .interrupted(signal)
+  }
+
   func handleSignals() {
     for signal in Signals.arrived() {
       switch signal {
@@ -69,8 +78,7 @@ extension SessionLoop {
         terminal?.renew()
         needsResize = true
       case SIGINT, SIGTERM, SIGHUP, SIGQUIT:
-        log.debug1("Killed by signal \(signal).")
-        ending = request.program == .none && signal == SIGTERM ? .finished : .interrupted(signal)
+        ending = end(by: signal)
         hasLeft = true
       default: break
       }

@@ -10,12 +10,14 @@ extension SessionLoop {
       }
     if request.program == .none { return try openIdleChannel() }
     if case .forward(let host, let port) = request.program {
-      return try session.drive("opening the connection to \(host) port \(port)") {
+      return try session.drive(
+        "opening the connection to \(host) port \(port)", alive: freshAlive
+      ) {
         $0.handle.openForward(
           to: host, port: port, from: "127.0.0.1", sourcePort: 65535, window: window)
       }
     }
-    let channel = try session.drive("opening the session") {
+    let channel = try session.drive("opening the session", alive: freshAlive) {
       $0.handle.openSession(window: window)
     }
     if request.agentSocket != nil { try forwardAgent(channel) }
@@ -35,8 +37,11 @@ extension SessionLoop {
       let modes = TerminalModes.encode(
         terminal.settings, limit: 256 - terminal.name.utf8.count)
       requests.append(
-        Request(name: "pty-req") {
-          $0.handle.requestTerminal(channel, term: terminal.name, modes: modes, size: terminal.size)
+        Request(name: "pty-req") { [streams] in
+          // The window may have changed since the beginning of the login.
+          let size = streams.terminal.flatMap(TerminalSize.of) ?? terminal.size
+          return $0.handle.requestTerminal(
+            channel, term: terminal.name, modes: modes, size: size)
         })
     }
     if let (kind, argument) = program {
@@ -78,7 +83,9 @@ extension SessionLoop {
   /// So a session channel is opened in which nothing is started.
   private func openIdleChannel() throws(Failure) -> ChannelID? {
     do {
-      return try session.drive("opening the session") { $0.handle.openSession(window: 1 << 17) }
+      return try session.drive("opening the session", alive: freshAlive) {
+        $0.handle.openSession(window: 1 << 17)
+      }
     } catch {
       guard error.cause == .libssh2(SessionHandle.channelRefused) else { throw error }
       // MaxSessions 0, for accounts that may only forward: see idle().
@@ -96,9 +103,26 @@ extension SessionLoop {
     case .wouldBlock: return false
     case .failed(let error) where error.code != SessionHandle.channelRefused:
       throw session.failure("the session", error)
-    case .ready, .failed:
+    case .ready(let channel):
+      // Nobody should have opened it.
+      _ = session.handle.close(channel)
       isAsking = false
       return true
+    case .failed:
+      isAsking = false
+      return true
+    }
+  }
+
+  /// Makes the server say something, if it still can: it refuses a channel of no known kind.
+  ///
+  /// Not by libssh2's own keep-alive, whose answers it never gives up, and which thinks in whole
+  /// seconds of another clock.
+  func askWhetherAlive() {
+    if forwarding.isOpening {
+      session.handle.sendKeepAlive()
+    } else {
+      isAsking = true
     }
   }
 
@@ -126,7 +150,7 @@ extension SessionLoop {
     var open = requests
     var refused: Set<String> = []
     var isSent = false
-    try session.drive("opening the session") { session -> Step<Void> in
+    try session.drive("opening the session", alive: freshAlive) { session -> Step<Void> in
       var waiting: [Request] = []
       for request in open {
         // Once all are sent, none is asked before those ahead of it: an answer does not say whose

@@ -67,15 +67,28 @@ final class SessionLoop {
     if request.terminal != nil, let escape = request.escape {
       escapes = EscapeFilter(escape: escape)
     }
-    alive = request.aliveInterval.map { ServerAlive(interval: $0, countMax: request.aliveCountMax) }
+    alive = freshAlive
+  }
+
+  var freshAlive: ServerAlive? {
+    request.aliveInterval.map {
+      ServerAlive(
+        interval: $0, countMax: request.aliveCountMax, received: session.receivedCount)
+    }
   }
 
   func run() throws(Failure) -> Ending {
     watchSignals()
     defer { unwatchSignals() }
     session.handle.stopOverwriting()
-    try forwarding.start()
-    channel = try openChannel()
+    do {
+      try forwarding.start()
+      channel = try openChannel()
+    } catch {
+      // From the login on a signal ends the session, and no longer this process.
+      guard error.code == .interrupted, let signal = Signals.end else { throw error }
+      return end(by: signal)
+    }
     try request.whenStanding()
     if request.terminal != nil, let descriptor = streams.terminal {
       var raw = RawTerminal(descriptor)
@@ -114,9 +127,9 @@ final class SessionLoop {
   private var isOver: Bool {
     guard let ending else { return false }
     switch ending {
-    case .exited, .signalled, .finished:
+    case .exited, .signalled, .finished, .noStatus:
       return hasLeft || forwarding.connections.isEmpty
-    case .noStatus, .interrupted: return true
+    case .interrupted: return true
     }
   }
 
@@ -127,6 +140,7 @@ final class SessionLoop {
       let taken = session.context.takenCount
       moves = try moveOutput()
       if try moveInput() { moves = true }
+      if channel != nil, isAsking, try idle() { moves = true }
       if forwarding.service(mayOpen: !isAsking) { moves = true }
       if session.context.takenCount != taken { moves = true }
       try session.checkHostKey()
@@ -169,6 +183,10 @@ final class SessionLoop {
     }
     if ending == nil, session.handle.hasEnded(channel) {
       switch session.handle.isClosedByPeer(channel) {
+      case .ready where request.program == .none:
+        // Nothing ran in it, and the forwards go on: see idle().
+        _ = session.handle.close(channel)
+        self.channel = nil
       case .ready:
         ending = remoteStatus ?? .noStatus
         // The remote terminal is gone; what may follow is only the end of forwards.
@@ -190,7 +208,12 @@ final class SessionLoop {
     else { return nil }
     if let signal = session.handle.exitSignal(channel) { return .signalled(signal) }
     if case .forward = request.program { return .finished }
-    return .exited(session.handle.exitStatus(channel))
+    let status = session.handle.exitStatus(channel)
+    // libssh2 says 0 also where none came.
+    if status == 0, session.context.hasSeenClose, !session.context.hasExitStatus {
+      return .noStatus
+    }
+    return .exited(status)
   }
 
   /// ssh tells the server that nobody reads any more, which libssh2 cannot.
@@ -288,11 +311,8 @@ final class SessionLoop {
     guard var alive else { return }
     switch alive.check(received: session.receivedCount, now: .now) {
     case .quiet: break
-    case .send: session.handle.sendKeepAlive()
-    case .dead:
-      session.die()
-      throw Failure(
-        .connectionLost, what: "Timeout, server \(session.peer.name) not responding")
+    case .send: askWhetherAlive()
+    case .dead: throw session.notResponding()
     }
     self.alive = alive
   }
@@ -321,12 +341,18 @@ final class SessionLoop {
   // MARK: The end
 
   private func finish(_ ending: Ending) -> Ending {
-    switch ending {
-    case .exited, .signalled, .finished: deliverRest()
     // Somebody wants this to end, perhaps just because nobody reads.
-    case .noStatus, .interrupted:
+    let isCutOff =
+      switch ending {
+      case .interrupted: true
+      case .noStatus: hasLeft
+      default: false
+      }
+    if isCutOff {
       output.push(isReady: false)
       error.push(isReady: false)
+    } else {
+      deliverRest()
     }
     log.debug1(
       "Transferred: sent \(session.sentCount), received \(session.receivedCount) bytes")

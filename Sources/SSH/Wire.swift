@@ -1,6 +1,14 @@
+import Platform
+
 /// Builds the strings and numbers of RFC 4251 §5.
 struct WireWriter {
   private(set) var bytes: [UInt8] = []
+
+  /// - Parameter capacity: what is written at most, where no copy of it may stay behind.
+  init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
+  /// For what held a secret.
+  mutating func overwriteAll() { overwrite(&bytes) }
 
   mutating func byte(_ value: UInt8) { bytes.append(value) }
 

@@ -2,8 +2,12 @@ extension SSHCommandLine {
   /// A command line for OpenSSH's own client: the words as they are, without what only we know (our
   /// long options, and `-o Jit…`).
   ///
-  /// - Parameter words: what ``parse(_:)`` has accepted, as raw bytes.
-  package static func withoutOwnOptions(_ words: [[UInt8]]) -> [[UInt8]] {
+  /// - Parameters:
+  ///   - words: what ``parse(_:)`` has accepted, as raw bytes.
+  ///   - dropped: letters with a value that are left out too.
+  package static func withoutOwnOptions(
+    _ words: [[UInt8]], dropping dropped: Set<Character> = []
+  ) -> [[UInt8]] {
     var kept: [[UInt8]] = []
     var hasHost = false
     var index = 0
@@ -35,7 +39,9 @@ extension SSHCommandLine {
       let usesNext = taker == word.count - 1 && next != nil
       if usesNext { index += 1 }
       let value = usesNext ? next ?? [] : Array(word[(taker + 1)...])
-      if word[taker] == UInt8(ascii: "o"), isOwnSetting(value) {
+      if dropped.contains(Character(UnicodeScalar(word[taker])))
+        || word[taker] == UInt8(ascii: "o") && isOwnSetting(value)
+      {
         // The letters before it in the same word stay.
         if taker > 1 { kept.append(Array(word[..<taker])) }
       } else {

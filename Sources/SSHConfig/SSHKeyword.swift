@@ -233,13 +233,13 @@ extension SSHKeyword {
   package var isUnused: Bool { Self.unused.contains(self) }
 
   private static let unused: Set<SSHKeyword> = [
-    .bindInterface, .channelTimeout, .checkHostIP, .controlMaster, .controlPath, .controlPersist,
+    .channelTimeout, .checkHostIP, .controlMaster, .controlPath, .controlPersist,
     .enableEscapeCommandline, .enableSSHKeysign, .forwardX11, .forwardX11Timeout,
     .forwardX11Trusted, .gssapiAuthentication, .gssapiClientIdentity,
     .gssapiDelegateCredentials, .gssapiKexAlgorithms, .gssapiKeyExchange,
     .gssapiRenewalForcesRekey, .gssapiServerIdentity, .gssapiTrustDNS,
     .hostbasedAcceptedAlgorithms, .hostbasedAuthentication, .ipQoS, .kbdInteractiveDevices,
-    .knownHostsCommand, .logVerbose, .obscureKeystrokeTiming, .pkcs11Provider, .proxyUseFdpass,
+    .logVerbose, .obscureKeystrokeTiming, .pkcs11Provider, .proxyUseFdpass,
     .rekeyLimit, .securityKeyProvider, .syslogFacility, .tunnel, .tunnelDevice, .useKeychain,
     .verifyHostKeyDNS, .versionAddendum, .warnWeakCrypto, .xauthLocation,
   ]

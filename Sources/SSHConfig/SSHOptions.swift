@@ -46,6 +46,17 @@ package struct SSHOptions: Sendable, Equatable {
       self.value = value
     }
   }
+  package struct PermittedTarget: Sendable, Equatable {
+    /// `*` is every host.
+    package var host: String
+    /// Nil is every port.
+    package var port: Int?
+
+    package init(host: String, port: Int?) {
+      self.host = host
+      self.port = port
+    }
+  }
   package struct StdioForward: Sendable, Equatable {
     package var host: String
     package var port: Int
@@ -82,6 +93,8 @@ package struct SSHOptions: Sendable, Equatable {
   package var proxyJump: SSHJump?
   /// As written, to be expanded with ``SSHTokens/Scope/proxyCommand``; nil for `none`.
   package var proxyCommand: String?
+  /// `ProxyUseFdpass`: the command hands over a socket.
+  package var proxyPassesSocket: Bool
   package var tag: String?
 
   // MARK: Whom to trust
@@ -162,8 +175,8 @@ package struct SSHOptions: Sendable, Equatable {
   package var exitOnForwardFailure: Bool
   package var clearAllForwardings: Bool
   package var forwardAgent: ForwardAgent
-  /// `host:port` patterns a remote SOCKS forward may reach; empty is any.
-  package var permitRemoteOpen: [String]
+  /// Where a client of a remote SOCKS forward may go; nil is anywhere.
+  package var permitRemoteOpen: [PermittedTarget]?
   package var streamLocalBindMask: Int
   package var streamLocalBindUnlink: Bool
   package var forwardX11: Bool

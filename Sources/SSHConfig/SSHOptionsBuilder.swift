@@ -209,7 +209,8 @@ struct SSHOptionsBuilder {
       connectTimeout: draft.number(.connectTimeout),
       connectionAttempts: draft.number(.connectionAttempts) ?? 1,
       tcpKeepAlive: draft.isYes(.tcpKeepAlive, default: true),
-      proxyJump: draft.jump, proxyCommand: draft.unlessNone(.proxyCommand), tag: draft[.tag],
+      proxyJump: draft.jump, proxyCommand: draft.unlessNone(.proxyCommand),
+      proxyPassesSocket: draft.isYes(.proxyUseFdpass), tag: draft[.tag],
       strictHostKeyChecking: strictness, hostKeyAlias: draft[.hostKeyAlias],
       userKnownHostsFiles: draft.knownHosts,
       userKnownHostsFilesOrigin: draft.settings[.userKnownHostsFile]?.origin,
@@ -363,8 +364,18 @@ struct SSHOptionsBuilder {
     }
   }
 
-  private var permitRemoteOpen: [String] {
-    let words = draft.settings[.permitRemoteOpen]?.words ?? []
-    return words.contains { sameWord($0, "any") } ? [] : words
+  private var permitRemoteOpen: [SSHOptions.PermittedTarget]? {
+    guard let words = draft.settings[.permitRemoteOpen]?.words,
+      !words.contains(where: { sameWord($0, "any") })
+    else { return nil }
+    // "none" is no target; the others have been checked.
+    return words.compactMap { word in
+      guard let (host, rest) = SSHDestination.hostAndRest(Array(word.utf8)[...]), let rest else {
+        return nil
+      }
+      let port = String(decoding: rest, as: UTF8.self)
+      return SSHOptions.PermittedTarget(
+        host: String(decoding: host, as: UTF8.self), port: port == "*" ? nil : world.port(port))
+    }
   }
 }

@@ -77,6 +77,29 @@ package struct SSHTokens: Sendable, Equatable {
     try Self.expand(text, environment: nil) { value($0, scope, extra: extra) }
   }
 
+  /// The words of a KnownHostsCommand, tokens and variables replaced in each but the first.
+  ///
+  /// - Parameter extra: see ``expand(_:_:extra:)``.
+  package func knownHostsCommand(
+    _ text: String, environment: @escaping (String) -> String?, extra: [Character: String]
+  ) throws(SSHConfigError) -> [String] {
+    guard let words = splitArguments(Array(text.utf8)[...], comments: false) else {
+      throw SSHConfigError(.option, "KnownHostsCommand \"\(text)\" contains invalid quotes")
+    }
+    var result: [String] = []
+    for (index, word) in words.enumerated() {
+      guard index > 0 else {
+        result.append(word)
+        continue
+      }
+      result.append(
+        try Self.expand(word, environment: environment) {
+          value($0, .knownHostsCommand, extra: extra)
+        })
+    }
+    return result
+  }
+
   /// Replaces tokens and `${VARIABLE}`s in one pass, so that neither is read in the other's value.
   ///
   /// - Parameter environment: nil leaves `${…}` alone.

@@ -34,7 +34,7 @@ struct ClientTests {
 
   @Test(
     "git clones, fetches and pushes",
-    .enabled(if: has("git"), "git is not installed"),
+    .enabled(if: has("git"), "needs package git"),
     arguments: [
       ["GIT_SSH": "%FOLDER%/bin/jit"], ["GIT_SSH": "%FOLDER%/bin/jit", "GIT_SSH_VARIANT": "ssh"],
       ["GIT_SSH_COMMAND": "%BINARY% -F %FOLDER%/config"],
@@ -66,7 +66,7 @@ struct ClientTests {
       """, on: server, environment: environment)
   }
 
-  @Test("rsync copies both ways", .enabled(if: has("rsync"), "rsync is not installed"))
+  @Test("rsync copies both ways", .enabled(if: has("rsync"), "needs package rsync"))
   func rsync() async throws {
     let server = try SSHServer()
     try await passes(
@@ -84,7 +84,8 @@ struct ClientTests {
   }
 
   @Test(
-    "scp copies both ways, by either protocol", .enabled(if: has("scp"), "scp is not installed"),
+    "scp copies both ways, by either protocol",
+    .enabled(if: has("scp"), "needs package openssh-client"),
     arguments: ["", "-O", "-C"])
   func scp(_ option: String) async throws {
     let server = try SSHServer()
@@ -98,7 +99,7 @@ struct ClientTests {
       """, on: server)
   }
 
-  @Test("sftp gets and puts", .enabled(if: has("sftp"), "sftp is not installed"))
+  @Test("sftp gets and puts", .enabled(if: has("sftp"), "needs package openssh-client"))
   func sftp() async throws {
     let server = try SSHServer()
     try await passes(
@@ -123,6 +124,29 @@ struct ClientTests {
       diff -r --no-dereference tree far/tree
       "$JIT" box "tar cf - -C $PWD/far tree" | tar xf - -C back
       diff -r --no-dereference tree back/tree
+      """, on: server)
+  }
+
+  private static let mayMount =
+    unsafe access("/dev/fuse", R_OK | W_OK) == 0
+    && (geteuid() != 0 || SSHServer.canHavePasswords)
+
+  @Test(
+    "sshfs mounts, reads, writes and lets go", .enabled(if: has("sshfs"), "needs package sshfs"),
+    .enabled(if: mayMount, "a mount needs /dev/fuse and leave to mount"))
+  func sshfs() async throws {
+    let server = try SSHServer()
+    try await passes(
+      """
+      \(Self.tree)mkdir far mount
+      trap 'fusermount3 -u -z mount 2>/dev/null || true' EXIT
+      sshfs -o ssh_command="$JIT" box:$PWD/far mount </dev/null >/dev/null 2>&1
+      cp -a tree mount/tree
+      diff -r --no-dereference tree far/tree
+      diff -r --no-dereference tree mount/tree
+      mv mount/tree/bytes mount/tree/moved; rm mount/tree/link
+      cmp tree/bytes far/tree/moved; ! test -e far/tree/link
+      fusermount3 -u mount; test -z "$(ls -A mount)"
       """, on: server)
   }
 

@@ -69,6 +69,21 @@ struct ExtraOptionTests {
     #expect(run.text == "127.0.0.9\n")
   }
 
+  @Test("-B takes an address of the interface, and fails without one", arguments: clients)
+  func bindInterface(_ client: Client) async throws {
+    let server = try SSHServer()
+    #if canImport(Glibc)
+      let loopback = "lo"
+    #else
+      let loopback = "lo0"
+    #endif
+    let run = try await server.run(
+      ["-B", loopback, "box", "echo ${SSH_CONNECTION%% *}"], as: client)
+    #expect(run.text == "127.0.0.1\n", "\(run.error)")
+    let none = try await server.run(["-B", "nowhere0", "box", "true"], as: client)
+    #expect(none.status == 255)
+  }
+
   @Test("-O without a master fails in ssh's words", arguments: clients)
   func controlCommand(_ client: Client) async throws {
     let server = try SSHServer()

@@ -9,6 +9,8 @@ import Testing
     "what the program says of itself",
     arguments: [
       ("help", ["--help"]), ("ssh-help", ["ssh", "--help"]), ("query-cipher", ["-Q", "cipher"]),
+      ("list-help", ["list", "--help"]), ("enable-help", ["enable", "--help"]),
+      ("edit-help", ["edit", "--help"]), ("disable-help", ["disable", "--help"]),
       ("query-kex", ["-Q", "kex"]), ("query-mac", ["-Q", "mac"]), ("query-key", ["-Q", "key"]),
       ("rdp-help", ["rdp", "--help"]),
     ])

@@ -240,7 +240,7 @@ import Testing
   // MARK: ProxyJump to an Azure VM
 
   /// `web1` without a public address, and `jump`, whose private address the gate sees.
-  private func jumpStage(
+  func jumpStage(
     _ change: @Sendable (inout SimulatorConfiguration) -> Void = { _ in }
   ) async throws -> Stage {
     let stage = try await Stage.ssh { configuration in
@@ -292,15 +292,33 @@ import Testing
     #expect(stage.requests.count == 2)
   }
 
-  @Test("a jump host that lets nobody in is tried once, not every second of the wait")
-  func hopRefuses() async throws {
+  @Test("--client openssh goes the same way: a window for each VM, then ssh over our jump")
+  func jumpOpenSSH() async throws {
     let stage = try await jumpStage()
-    let server = try #require(stage.server)
-    let hop = "nobody-here@127.0.0.1:\(server.port)"
-    let run = try await stage.connect("web1", ["--source", "10.0.0.5", "-J", hop])
-    #expect(run.status == 255)
-    #expect(run.code == "authentication-failed", "\(run.error)")
-    #expect(server.log.ranges(of: "Invalid user nobody-here from").count == 1)
+    let jump = "jump:\(stage.port("jump"))"
+    for words in [["-J", jump], ["-o", "ProxyJump=\(jump)"]] {
+      let run = try await stage.connect("web1", ["--client", "openssh"] + words)
+      #expect(run.status == 0, "\(run.error)")
+      #expect(run.text == "hello\n")
+    }
+    #expect(source(stage, 0) == "10.0.0.5")
+    #expect(source(stage, 1) == "203.0.113.7")
+    // The target's key is pinned as ever.
+    #expect(stage.read("state/jitconnect/known_hosts")?.contains("azure.") == true)
+  }
+
+  @Test("--client openssh behind a ProxyCommand of the user's")
+  func commandOpenSSH() async throws {
+    let stage = try await Stage.ssh()
+    let run = try await stage.connect(
+      "web1",
+      [
+        "--client", "openssh", "--source", "203.0.113.7", "-o",
+        "ProxyCommand=\(try relay(stage))",
+      ])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.text == "hello\n")
+    #expect(source(stage) == "203.0.113.7")
   }
 
   @Test("the words of every hop go where -E says")

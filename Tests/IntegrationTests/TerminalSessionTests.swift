@@ -153,6 +153,75 @@ struct TerminalSessionTests {
     #expect(terminal.isCooked)
   }
 
+  @Test("the size that counts is that of the end of the login")
+  func resizedDuringLogin() throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ed25519", passphrase: "secret")
+    let terminal = try server.terminal([
+      "-oIdentitiesOnly=yes", "-oIdentityFile=none", "-i", key, "-t", "box", "stty size",
+    ])
+    try terminal.wait(for: "Enter passphrase for key '\(key)': ")
+    terminal.resize(rows: 41, columns: 99)
+    try terminal.type("secret\n")
+    try terminal.wait(for: "41 99\n")
+    #expect(try terminal.end() == .exited(0))
+  }
+
+  @Test("AddKeysToAgent ask is asked on the terminal", arguments: ["yes", "no"])
+  func agentQuestion(_ answer: String) throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ed25519")
+    let agent = try KeyAgent(server.folder)
+    let terminal = try server.terminal(
+      [
+        "-v", "-oAddKeysToAgent=ask", "-oIdentityAgent=SSH_AUTH_SOCK", "-oIdentitiesOnly=yes",
+        "-i", key, "box", "echo in",
+      ], environment: ["SSH_AUTH_SOCK": agent.socket])
+    try terminal.wait(for: "Add key \(key) (test) to agent? (yes/no) ")
+    try terminal.type("\(answer)\n")
+    try terminal.wait(
+      for: answer == "yes" ? "identity added to agent: \(key)" : "user denied adding this key")
+    try terminal.wait(for: "\nin\n")
+    #expect(try terminal.end() == .exited(0))
+  }
+
+  @Test(
+    "a signal at a question ends the program by that signal, with the terminal as it was",
+    arguments: [SIGTERM, SIGHUP, SIGINT], [Client.openSSH, .jitconnect])
+  func signalAtQuestion(_ signal: Int32, _ client: Client) throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ed25519", passphrase: "secret")
+    let terminal = try server.terminal(
+      ["-oIdentitiesOnly=yes", "-i", key, "box", "true"], as: client)
+    try terminal.wait(for: "Enter passphrase for key '\(key)': ")
+    kill(terminal.child, signal)
+    #expect(try terminal.end() == .signalled(signal))
+    #expect(terminal.isCooked)
+  }
+
+  @Test("Ctrl-Z at a question suspends, and the question comes again", arguments: [false, true])
+  func suspendAtQuestion(_ isShell: Bool) throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ed25519", passphrase: "secret")
+    let terminal = try PseudoTerminal(
+      "/bin/sh", ["-i"], environment: server.environment.merging(["PS1": "local> "]) { $1 })
+    try terminal.wait(for: "local> ")
+    let command = isShell ? "-t box 'exit 5'" : "box 'exit 5'"
+    try terminal.type(
+      "\(Binary.path) -F \(server.folder)/config -oIdentitiesOnly=yes -i \(key) \(command)\n")
+    try terminal.wait(for: "Enter passphrase for key '\(key)': ")
+    try terminal.type("\u{1A}")
+    try terminal.wait(for: "local> ")
+    // The shell sets its own modes; what counts is that the answer is not shown afterwards.
+    try terminal.type("fg\n")
+    try terminal.wait(for: "Enter passphrase for key '\(key)': ")
+    try terminal.type("secret\n")
+    try terminal.wait(for: "local> ")
+    #expect(!terminal.screen.contains("secret"))
+    try terminal.type("exit $?\n")
+    #expect(try terminal.end() == .exited(5))
+  }
+
   @Test("a server that dies is told, with the terminal as it was")
   func deadServer() throws {
     let server = try SSHServer()

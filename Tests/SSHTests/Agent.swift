@@ -1,5 +1,7 @@
 import Platform
 
+@testable import SSH
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -19,7 +21,8 @@ final class Agent: Sendable {
       environment: ["PATH": "/usr/bin:/bin"]
     ).start(input: null.number, output: null.number, error: null.number)
     let deadline = ContinuousClock.now + .seconds(10)
-    while Files.kind(of: socket) == nil {
+    // The socket is there before anybody listens at it.
+    while (try? connectToUnixSocket(socket).number) == nil {
       guard ContinuousClock.now < deadline else { throw TestProblem("ssh-agent did not come up") }
       _ = poll(nil, 0, 5)
     }

@@ -79,7 +79,8 @@ import Testing
 
   /// One server for all: the least limit makes it rekey every few packets.
   private static let server = Result {
-    let server = try SSHServer(settings: ["RekeyLimit 4K", "MaxStartups 100:30:200"])
+    let server = try SSHServer(
+      settings: ["RekeyLimit 4K", "MaxStartups 100:30:200"], lifetime: .seconds(900))
     try server.authorize(try server.makeKey("ed25519"))
     return server
   }

@@ -170,6 +170,31 @@ import Testing
     }
   }
 
+  @Test(
+    "PermitRemoteOpen: only where the user lets the other side go",
+    arguments: [
+      ("127.0.0.1", true, true), ("*", true, true), ("127.0.0.1", nil, true),
+      ("localhost", true, false), ("127.0.0.1", false, false), (nil, nil, false),
+    ] as [(String?, Bool?, Bool)])
+  func permitted(host: String?, isPort: Bool?, isOpen: Bool) async throws {
+    let port = try freePort()
+    let echo = try EchoServer()
+    var plan = ForwardingPlan(remote: [.init(.tcp(host: nil, port: Int(port)), to: .socks)])
+    plan.permitted = host.map { host in
+      [.init(host: host, port: isPort.map { Int(echo.port) + ($0 ? 0 : 1) })]
+    }
+    if host == nil { plan.permitted = [] }
+    try await with(plan) { _ in
+      let socket = try #require(connectBox(port))
+      try writeAll(socket.number, [5, 1, 0] as [UInt8])
+      #expect(try readExactly(socket.number, 2) == [5, 0])
+      try writeAll(
+        socket.number,
+        [5, 1, 0, 1, 127, 0, 0, 1, UInt8(echo.port >> 8), UInt8(echo.port & 0xFF)] as [UInt8])
+      #expect(try readExactly(socket.number, 10)[1] == (isOpen ? 0 : 5))
+    }
+  }
+
   @Test("Unix sockets at either end, as far as libssh2 can")
   func unixSockets() async throws {
     let folder = try TestFolder.make()

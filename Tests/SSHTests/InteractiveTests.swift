@@ -64,8 +64,8 @@ struct PseudoTerminal: ~Copyable {
     let streams = SessionStreams(
       input: program, output: program, error: program, terminal: program)
     let asked = request
-    async let ending = Blocking.run { try session.run(asked, streams: streams) }
-    try await Blocking.run {
+    let ending = try await Blocking.run {
+      let thread = SessionThread(session, asked, streams)
       try writeAll(person, Array("echo size $(stty size)\r".utf8))
       _ = try PseudoTerminal.read(person, until: "size 30 90")
       #expect(TerminalSettings.of(program)?.localFlags != before.localFlags)
@@ -79,8 +79,9 @@ struct PseudoTerminal: ~Copyable {
       try writeAll(person, Array("~?".utf8))
       _ = try PseudoTerminal.read(person, until: "Supported escape sequences")
       try writeAll(person, Array("\r~.".utf8))
+      return try thread.ending()
     }
-    #expect(try await ending == .noStatus)
+    #expect(ending == .noStatus)
     let after = try #require(TerminalSettings.of(program))
     #expect(after.localFlags == before.localFlags)
     #expect(after.inputFlags == before.inputFlags)

@@ -216,6 +216,31 @@ import Testing
     #expect(failure?.why?.contains("key1") == true)
   }
 
+  @Test("the right key is the last of the server's six tries, as with ssh")
+  func lastTry() throws {
+    let server = try SSHServer(settings: ["MaxAuthTries 6"])
+    let agent = try Agent(folder: server.folder)
+    for count in 0..<5 { try agent.add(try server.makeKey("ed25519", "wrong\(count)")) }
+    let right = try server.makeKey("ecdsa", "right")
+    try server.authorize(right)
+    try agent.add(right)
+    let session = try server.session()
+    _ = try session.handshake()
+    try session.authenticate(
+      AuthenticationPlan(user: server.user, agentSocket: agent.socket), prompts: .impossible)
+    // Three factors, each of which a list of methods asked for anew would have cost a try.
+    let strict = try SSHServer(
+      settings: ["AuthenticationMethods publickey,publickey,publickey", "MaxAuthTries 1"])
+    let keys = try ["a", "b", "c"].map { name in
+      let key = try strict.makeKey("ed25519", name)
+      try strict.authorize(key)
+      return key
+    }
+    let factors = try strict.session()
+    _ = try factors.handshake()
+    try factors.authenticate(strict.plan(keys[0], keys[1], keys[2]), prompts: .impossible)
+  }
+
   @Test("an agent that does not answer, or is not there, only costs its keys")
   func deadAgent() throws {
     let server = try SSHServer()

@@ -52,8 +52,20 @@ struct PasswordTests {
     }
     #expect(asked.questions.count == 3)
     #expect(failure?.code == .authenticationFailed)
-    #expect(
-      failure?.what == "\(server.user)@testhost: Permission denied (publickey,password)")
+    // After the third sshd offers passwords no more, and ssh says that.
+    #expect(failure?.what == "\(server.user)@testhost: Permission denied (publickey)")
+  }
+
+  @Test(
+    "the last of the server's tries counts, as with ssh",
+    arguments: ["PasswordAuthentication", "KbdInteractiveAuthentication"])
+  func lastTry(method: String) throws {
+    let server = try server("\(method) yes", "MaxAuthTries 3")
+    let session = try server.session()
+    _ = try session.handshake()
+    let asked = Asked(["wrong", "wrong", Self.password])
+    try session.authenticate(plan(server), prompts: asked.prompts)
+    #expect(asked.questions.count == 3)
   }
 
   @Test("keyboard-interactive logs in, headed with who asks")

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Platform
+import Synchronization
 
 @testable import SSH
 
@@ -35,8 +36,11 @@ final class SSHServer: Sendable {
   ///   - hostKeys: by ssh-keygen's names.
   ///   - password: the current user's, for as long as the server lives; see ``canHavePasswords``.
   ///   - settings: further lines of sshd_config, before ours (the first value wins).
+  ///   - isCertified: whether the host keys have certificates too, of the authority `host_ca`.
+  ///   - lifetime: after it the server and its sessions are killed, so that no test can hang in one.
   init(
-    hostKeys: [String] = ["ed25519"], settings: [String] = [], password: String? = nil
+    hostKeys: [String] = ["ed25519"], settings: [String] = [], password: String? = nil,
+    isCertified: Bool = false, lifetime: Duration = .seconds(180)
   ) throws {
     guard let program = Self.program else { throw TestProblem("no sshd on this machine") }
     let folder = try TestFolder.make()
@@ -45,7 +49,19 @@ final class SSHServer: Sendable {
     self.user = user
     for kind in hostKeys { try keygen(kind, to: "\(folder)/host_\(kind)") }
     port = try freePort()
-    let keys = hostKeys.map { "HostKey \(folder)/host_\($0)" }
+    var keys = hostKeys.map { "HostKey \(folder)/host_\($0)" }
+    if isCertified {
+      try keygen("ed25519", to: "\(folder)/host_ca")
+      for kind in hostKeys {
+        try runProgram(
+          "ssh-keygen",
+          [
+            "-q", "-s", "\(folder)/host_ca", "-I", "host", "-h", "-n", "testhost,127.0.0.1",
+            "\(folder)/host_\(kind).pub",
+          ])
+        keys.append("HostCertificate \(folder)/host_\(kind)-cert.pub")
+      }
+    }
     let lines =
       settings.map { $0.replacing("%FOLDER%", with: folder) } + keys + [
         "ListenAddress 127.0.0.1:\(port)", "PidFile none", "UsePAM no", "StrictModes no",
@@ -82,9 +98,18 @@ final class SSHServer: Sendable {
       path: path, arguments: arguments, environment: ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin"]
     ).start(input: null.number, output: log.number, error: log.number)
     try waitUntilListening()
+    startThread { [process, isGone] in
+      let end = ContinuousClock.now + lifetime
+      while ContinuousClock.now < end, !isGone.isCancelled { _ = poll(nil, 0, 100) }
+      guard !isGone.isCancelled else { return }
+      _ = try? runProgram("pkill", ["-KILL", "-P", String(process)])
+    }
   }
 
+  private let isGone = CancellationFlag()
+
   deinit {
+    isGone.cancel()
     kill(process, SIGTERM)
     _ = ChildProcess.wait(for: process)
     TestFolder.remove(folder)
@@ -216,19 +241,25 @@ func keygen(
       + (kind == "rsa" ? ["-b", "2048"] : []) + (format.map { ["-m", $0] } ?? []))
 }
 
+/// A port that is free and stays so: below those that the system gives out by itself, where other
+/// tests and connections take theirs, and never the same one twice.
 func freePort() throws -> UInt16 {
-  let socket = FileDescriptor(owning: makeSocket(AF_INET, Int32(SOCK_STREAM.rawValue)))
-  var address = loopback(0)
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer -> Int32 in
-    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-      guard unsafe bind(socket.number, pointer, length) == 0 else { return -1 }
-      return unsafe getsockname(socket.number, pointer, &length)
+  for _ in 0..<20_000 {
+    let step = portCount.add(1, ordering: .relaxed).oldValue
+    let port = UInt16(12_000 + (Int(getpid()) * 101 + step) % 20_000)
+    let socket = FileDescriptor(owning: makeSocket(AF_INET, Int32(SOCK_STREAM.rawValue)))
+    var address = loopback(port)
+    let bound = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(socket.number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
     }
+    if bound == 0 { return port }
   }
-  guard bound == 0 else { throw SystemError.last }
-  return UInt16(bigEndian: address.sin_port)
+  throw TestProblem("no free port")
 }
+
+private let portCount = Atomic(0)
 
 func loopback(_ port: UInt16) -> sockaddr_in {
   var address = sockaddr_in()

@@ -1,4 +1,5 @@
 import Platform
+import Synchronization
 
 @testable import SSH
 
@@ -15,6 +16,27 @@ struct SessionResult {
   var errorBytes: [UInt8]
   var output: String { String(decoding: outputBytes, as: UTF8.self) }
   var error: String { String(decoding: errorBytes, as: UTF8.self) }
+}
+
+/// A session on a thread of its own from the start: a task would wait for its turn behind tests that
+/// block.
+final class SessionThread: Sendable {
+  private let result = Mutex<Result<Ending, any Error>?>(nil)
+
+  init(_ session: SSHSession, _ request: SessionRequest, _ streams: SessionStreams) {
+    startThread { [self] in
+      let ended = Result { try session.run(request, streams: streams) }
+      result.withLock { $0 = ended }
+    }
+  }
+
+  /// Waits for the end; the server's own end comes in time.
+  func ending() throws -> Ending {
+    while true {
+      if let ended = result.withLock({ $0 }) { return try ended.get() }
+      _ = poll(nil, 0, 10)
+    }
+  }
 }
 
 /// Runs a command with files as its standard streams.

@@ -21,11 +21,16 @@ package struct JITPolicies: Sendable {
     switch whole {
     case .success(let policies) where !policies.isEmpty: return policies
     case .failure(let failure) where failure.httpStatus != 403: throw failure
-    default:
-      return try await read(
-        "/subscriptions/\(subscription)/resourceGroups/\(resourceGroup)",
-        of: "resource group \(resourceGroup)")
+    default: return try await list(inGroup: resourceGroup, subscription: subscription)
     }
+  }
+
+  /// Every policy of a resource group.
+  package func list(
+    inGroup group: String, subscription: String
+  ) async throws(Failure) -> [JITPolicy] {
+    try await read(
+      "/subscriptions/\(subscription)/resourceGroups/\(group)", of: "resource group \(group)")
   }
 
   /// The policies that hold a machine; the one of the machine's location first.

@@ -76,18 +76,19 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private struct Interface {
+  struct Interface {
     var id: ResourceID
     var isPrimary: Bool
   }
 
   /// One IP configuration before its public address and subnet are read.
-  private struct Configuration {
+  struct Configuration {
     var networkInterface: ResourceID
     var networkSecurityGroup: ResourceID?
     var privateIPv4: String?
     var publicIP: ResourceID?
     var subnet: ResourceID?
+    var applicationSecurityGroups: [ResourceID]
     var rank: Int
   }
 
@@ -101,7 +102,7 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private static func configurations(
+  static func configurations(
     of interface: Interface, _ tree: JSONTree?
   ) -> [Configuration] {
     let list = tree?["properties", "ipConfigurations"]?.elements ?? []
@@ -116,11 +117,13 @@ extension VirtualMachineDirectory {
         privateIPv4: properties["privateIPAddress"]?.text.flatMap(ipv4Text),
         publicIP: ResourceID(properties["publicIPAddress", "id"]?.text),
         subnet: ResourceID(properties["subnet", "id"]?.text),
+        applicationSecurityGroups: (properties["applicationSecurityGroups"]?.elements ?? [])
+          .compactMap { ResourceID($0["id"]?.text) },
         rank: (interface.isPrimary ? 0 : 2) + (isPrimary ? 0 : 1))
     }
   }
 
-  private static func address(
+  static func address(
     _ configuration: Configuration, _ parts: [ResourceID: Result<JSONTree, Failure>]
   ) -> VMAddress {
     let publicIP = configuration.publicIP.flatMap { try? parts[$0]?.get() }
@@ -138,10 +141,11 @@ extension VirtualMachineDirectory {
       fqdn: publicIP?["properties", "dnsSettings", "fqdn"]?.text, isPrimary: false,
       networkInterface: configuration.networkInterface,
       networkSecurityGroup: configuration.networkSecurityGroup, subnet: configuration.subnet,
-      subnetSecurityGroup: group, publicIP: configuration.publicIP)
+      subnetSecurityGroup: group, publicIP: configuration.publicIP,
+      applicationSecurityGroups: configuration.applicationSecurityGroups)
   }
 
-  private static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
+  static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
     let properties = tree["properties"] ?? .null
     let statuses = properties["instanceView", "statuses"]?.elements ?? []
     let extensions = (tree["resources"] ?? properties["resources"])?.elements

@@ -4,7 +4,7 @@ package import Platform
 package struct VirtualMachineDirectory: Sendable {
   let client: ARMClient
   /// The tenants signed in to, where there may be several.
-  private let tenants: @Sendable () async throws(Failure) -> [String]
+  let tenants: @Sendable () async throws(Failure) -> [String]
 
   /// - Parameter tenants: those that the credential is signed in to; none or one is no choice, and
   ///   the credential's own is taken.
@@ -132,12 +132,7 @@ package struct VirtualMachineDirectory: Sendable {
           machines: Self.exactFirst(machines, query.name), cameFromGraph: true, unread: [])
       }
     } catch {
-      switch error.code {
-      case .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
-        .notFound:
-        break
-      default: throw error
-      }
+      guard Self.hasFallBack(error) else { throw error }
     }
     return try await findByLists(query, subscription: subscription, purpose: purpose)
   }
@@ -178,6 +173,14 @@ package struct VirtualMachineDirectory: Sendable {
   }
 
   // MARK: Shared by the ways to find
+
+  /// Failures of Resource Graph after which the list calls may still answer.
+  static func hasFallBack(_ failure: Failure) -> Bool {
+    [
+      .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
+      .notFound,
+    ].contains(failure.code)
+  }
 
   static func matches(_ id: ResourceID, _ query: Query) -> Bool {
     id.name.lowercased() == query.name.lowercased()
