@@ -37,8 +37,10 @@ package struct Environment: Sendable {
 
   private static let secrets: Set<String> = [
     "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD",
-    "ARM_CLIENT_SECRET", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN",
-    "AZURE_OIDC_TOKEN", "AZURE_OIDC_REQUEST_TOKEN",
+    "ARM_CLIENT_SECRET", "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_OIDC_TOKEN",
+    "ARM_OIDC_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN",
+    "AZURE_OIDC_TOKEN", "AZURE_OIDC_REQUEST_TOKEN", "AZURE_FEDERATED_TOKEN", "IDENTITY_HEADER",
+    "MSI_SECRET",
   ]
 
   /// The environment of this process.
@@ -83,21 +85,5 @@ package struct Environment: Sendable {
     if let base = self[variable], base.hasPrefix("/") { return base + "/jitconnect" }
     guard let home else { return nil }
     return home + "/" + fallback + "/jitconnect"
-  }
-}
-
-extension Environment {
-  /// Variables whose values are secrets that no other program needs.
-  private static let secrets: Set<String> = [
-    "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD",
-    "ARM_CLIENT_SECRET", "ARM_CLIENT_CERTIFICATE_PASSWORD", "ARM_OIDC_TOKEN",
-    "ARM_OIDC_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN",
-    "AZURE_OIDC_TOKEN", "AZURE_OIDC_REQUEST_TOKEN", "AZURE_FEDERATED_TOKEN", "IDENTITY_HEADER",
-    "MSI_SECRET",
-  ]
-
-  /// What a program is given that we run beside the sign-in, or to show a desktop.
-  package var withoutSecrets: [String: String] {
-    variables.filter { !Self.secrets.contains($0.key) }
   }
 }
