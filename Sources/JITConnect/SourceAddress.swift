@@ -92,7 +92,7 @@ extension World {
     let answer = try? await withTaskCancellationHandler {
       try await interrupts.paused {
         try await Blocking.run {
-          turn.take { flag.isCancelled ? .interrupted : question(prompt) }
+          turn.take(unless: flag) { question(prompt) }
         }
       }
     } onCancel: {

@@ -100,12 +100,11 @@ import Testing
   func sameName() async throws {
     var other = Stage.windows("WIN1")
     other.resourceGroup = "other"
+    let own = SimulatedPolicy("default", entries: [.init("win1", ports: [.init(3389)])])
+    var others = SimulatedPolicy("default", entries: [.init("WIN1", ports: [.init(3389)])])
+    others.resourceGroup = "other"
     let stage = try Stage(
-      Stage.configuration(
-        machines: [Stage.windows("win1"), other],
-        policies: [
-          SimulatedPolicy("default", entries: [.init("win1", ports: [.init(3389)])])
-        ]))
+      Stage.configuration(machines: [Stage.windows("win1"), other], policies: [own, others]))
     let group = SimulatedMachine("win1").resourceGroup
     let run = try await stage.run(["rdp", "\(group)/win1", "other/WIN1"])
     #expect(run.code == "file-unwritable", "\(run.error)")
