@@ -9,6 +9,9 @@ package struct AzureAccess: Sendable {
   package let cloud: Cloud
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
+  package let plans: DefenderPlans
+  package let activityLog: ActivityLog
+  package let firewalls: AzureFirewalls
 
   /// Finds the cloud and prepares the credentials; no token is asked for yet.
   package init(_ world: World, _ settings: JitSettings) async throws(Failure) {
@@ -30,5 +33,8 @@ package struct AzureAccess: Sendable {
       onCall: { world.debug("\($0)") })
     directory = VirtualMachineDirectory(client: client)
     policies = JITPolicies(client: client)
+    plans = DefenderPlans(client: client)
+    activityLog = ActivityLog(client: client)
+    firewalls = AzureFirewalls(client: client)
   }
 }

@@ -15,7 +15,7 @@ extension Connect {
 
   /// Knocks until the port answers, and watches beside it what becomes of the request.
   func waitForPort(
-    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window, _ isDesktop: Bool,
+    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: GrantedWindow, _ isDesktop: Bool,
     _ progress: Progress
   ) async throws(Failure) -> AnsweringConnection {
     let address = try address(of: machine, window.policy.machine(machine.id))
@@ -118,7 +118,7 @@ extension Connect {
   ///
   /// - Returns: why it will not open; nil when it was told to stop looking.
   private func watchRequest(
-    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window
+    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: GrantedWindow
   ) async -> Failure? {
     let begun = ContinuousClock.now
     var hasTold = false
@@ -135,7 +135,9 @@ extension Connect {
         continue
       }
       guard let state else { continue }
-      if !state.port.status.mayOpen { return refused(machine, window.port, state.port.status) }
+      if !state.port.status.mayOpen {
+        return .windowRefused(machine.name, window.port, state.port.status)
+      }
       if state.port.status == .initiated, !hasTold, ContinuousClock.now - begun > Self.patience {
         hasTold = true
         world.console.warn(

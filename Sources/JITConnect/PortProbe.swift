@@ -45,11 +45,20 @@ package struct Greeting: Sendable {
   /// What the client sends first; ssh's server speaks first.
   package var hello: [UInt8]
   package var examine: @Sendable ([UInt8]) -> Verdict
+  /// Whether a connection that stands is answer enough.
+  package var isConnection = false
 
   package init(hello: [UInt8], examine: @escaping @Sendable ([UInt8]) -> Verdict) {
     self.hello = hello
     self.examine = examine
   }
+
+  /// Whatever listens: that the connection stands is the answer.
+  package static let anything: Greeting = {
+    var greeting = Greeting(hello: []) { _ in .ready }
+    greeting.isConnection = true
+    return greeting
+  }()
 
   /// An SSH server's identification line, after at most 64 KiB of other lines (RFC 4253 §4.2).
   package static let ssh = Greeting(hello: []) { bytes in
@@ -155,6 +164,7 @@ package struct PortProbe: Sendable {
   private func advance(_ attempt: inout Attempt) throws(Failure) -> Progress {
     guard attempt.isConnected else {
       if connectionError(of: attempt.socket) != nil { return .gone }
+      if greeting.isConnection { return .ready }
       attempt.isConnected = true
       attempt.deadline = .now + answerTimeout
       if !greeting.hello.isEmpty, (try? writeAll(attempt.socket, greeting.hello)) == nil {

@@ -15,6 +15,7 @@ struct SSHConfigDraft: Sendable, Equatable {
   var jit: [JitKeyword: JitSettings.Value] = [:]
 
   // What accumulates, or has parts that are set apart
+  var sourceSets: [JitSettings.NamedSources] = []
   var identityFiles: [NamedFile] = []
   var certificateFiles: [NamedFile] = []
   var localForwards: [SSHForward] = []
@@ -40,6 +41,18 @@ struct SSHConfigDraft: Sendable, Equatable {
 
   mutating func set(_ keyword: SSHKeyword, _ words: [String], _ origin: SSHOrigin) {
     if settings[keyword] == nil { settings[keyword] = Setting(words: words, origin: origin) }
+  }
+
+  /// The first value wins; of sets of sources, the first of each name.
+  mutating func set(_ keyword: JitKeyword, _ value: String, _ origin: SSHOrigin) {
+    if keyword == .sourceSet {
+      guard case .success(let set) = JitSourceSet.parse(value),
+        !sourceSets.contains(where: { $0.set.name == set.name })
+      else { return }
+      sourceSets.append(JitSettings.NamedSources(set: set, origin: origin))
+    } else if jit[keyword] == nil {
+      jit[keyword] = JitSettings.Value(text: value, origin: origin)
+    }
   }
 
   /// What a letter of the command line does: it replaces.

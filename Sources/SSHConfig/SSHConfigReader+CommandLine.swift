@@ -11,9 +11,7 @@ extension SSHConfigReader {
       }
       switch option {
       case .long(.jit(let keyword, let value)):
-        if draft.jit[keyword] == nil {
-          draft.jit[keyword] = JitSettings.Value(text: value, origin: .commandLine)
-        }
+        draft.set(keyword, value, .commandLine)
       case .long(.flag): break
       case .letter("v", _):
         if verbosity == 0 {

@@ -201,14 +201,12 @@ struct SSHConfigReader {
     }
     let joined =
       switch keyword.row.syntax {
-      case .source, .urls: words.joined(separator: ",")
+      case .source, .urls, .sourceSet: words.joined(separator: ",")
       case .text, .duration, .states, .target: words.joined(separator: " ")
       }
     switch keyword.read(joined) {
     case .success(let value):
-      if arguments.isActive, draft.jit[keyword] == nil {
-        draft.jit[keyword] = JitSettings.Value(text: value, origin: arguments.origin)
-      }
+      if arguments.isActive { draft.set(keyword, value, arguments.origin) }
     case .failure(let error): throw arguments.bad(error.message)
     }
   }

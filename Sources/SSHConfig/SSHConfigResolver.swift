@@ -59,10 +59,7 @@ extension SSHConfigReader {
       guard let value = world.environment(row.variable), !value.isEmpty else { continue }
       switch row.keyword.read(value) {
       case .success(let read):
-        if draft.jit[row.keyword] == nil {
-          draft.jit[row.keyword] = JitSettings.Value(
-            text: read, origin: .environment(row.variable))
-        }
+        draft.set(row.keyword, read, .environment(row.variable))
       case .failure(let error):
         throw SSHConfigError(.configuration, "\(row.variable): \(error.message)")
       }

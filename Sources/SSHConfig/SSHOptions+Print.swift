@@ -160,8 +160,9 @@ extension SSHOptions {
   }
 
   private func jitLines() -> [String] {
-    JitKeyword.allCases.compactMap { keyword in
-      jit.values[keyword].map { "\(lowercased(keyword.rawValue)) \($0.text)" }
+    JitKeyword.allCases.flatMap { keyword in
+      let texts = keyword == .sourceSet ? jit.sourceSets.map(\.set.text) : jit.values[keyword].map { [$0.text] } ?? []
+      return texts.map { "\(lowercased(keyword.rawValue)) \($0)" }
     }
   }
 

@@ -3,7 +3,7 @@ import Platform
 /// Applies `transform` to every item, several at once, and gives the results in the items' order.
 ///
 /// - Parameter limit: how many run at the same moment.
-func sideBySide<Item: Sendable, Output: Sendable>(
+package func sideBySide<Item: Sendable, Output: Sendable>(
   _ items: [Item], limit: Int = 8,
   _ transform: @escaping @Sendable (Item) async -> Output
 ) async -> [Output] {

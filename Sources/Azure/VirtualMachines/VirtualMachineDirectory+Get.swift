@@ -141,7 +141,7 @@ extension VirtualMachineDirectory {
       subnetSecurityGroup: group, publicIP: configuration.publicIP)
   }
 
-  private static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
+  static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
     let properties = tree["properties"] ?? .null
     let statuses = properties["instanceView", "statuses"]?.elements ?? []
     let extensions = (tree["resources"] ?? properties["resources"])?.elements

@@ -50,12 +50,7 @@ package struct VirtualMachineDirectory: Sendable {
           machines: Self.exactFirst(machines, query.name), cameFromGraph: true, unread: [])
       }
     } catch {
-      switch error.code {
-      case .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
-        .notFound:
-        break
-      default: throw error
-      }
+      guard Self.hasFallBack(error) else { throw error }
     }
     return try await findByLists(query, subscription: subscription, purpose: purpose)
   }
@@ -94,6 +89,14 @@ package struct VirtualMachineDirectory: Sendable {
   }
 
   // MARK: Shared by the ways to find
+
+  /// Failures of Resource Graph after which the list calls may still answer.
+  static func hasFallBack(_ failure: Failure) -> Bool {
+    [
+      .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
+      .notFound,
+    ].contains(failure.code)
+  }
 
   static func matches(_ id: ResourceID, _ query: Query) -> Bool {
     id.name.lowercased() == query.name.lowercased()

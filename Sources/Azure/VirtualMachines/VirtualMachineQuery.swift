@@ -3,12 +3,18 @@
 /// Contract section 3. Three joins and two `mv-expand` are all the language allows.
 enum VirtualMachineQuery {
   static func text(name: String, resourceGroup: String?) -> String {
-    let group =
-      resourceGroup.map { "\n| where resourceGroup =~ \(ResourceGraph.literal($0))" } ?? ""
+    text(where: ["name =~ \(ResourceGraph.literal(name))"], resourceGroup: resourceGroup)
+  }
+
+  static func text(where conditions: [String], resourceGroup: String?) -> String {
+    var conditions = conditions
+    if let resourceGroup {
+      conditions.append("resourceGroup =~ \(ResourceGraph.literal(resourceGroup))")
+    }
+    let lines = conditions.map { "\n| where \($0)" }.joined()
     return """
       Resources
-      | where type =~ 'microsoft.compute/virtualmachines'
-      | where name =~ \(ResourceGraph.literal(name))\(group)
+      | where type =~ 'microsoft.compute/virtualmachines'\(lines)
       | project id, name, resourceGroup, subscriptionId, tenantId, location, zones, tags,
           vmKey = tolower(id), vmId = tostring(properties.vmId),
           osType = tostring(properties.storageProfile.osDisk.osType),
