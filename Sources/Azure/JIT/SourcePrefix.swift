@@ -41,6 +41,12 @@ package struct SourcePrefix: Sendable, Hashable, CustomStringConvertible {
   /// `*`, `0.0.0.0/0` and their like.
   package var isAny: Bool { prefixLength == 0 }
 
+  /// Its first and last address; nil for what is no IPv4.
+  package var bounds: (first: UInt32, last: UInt32)? {
+    guard let first, let prefixLength else { return nil }
+    return (first, first | ~Self.mask(prefixLength))
+  }
+
   /// Whether every address of `other` lies in this.
   package func contains(_ other: SourcePrefix) -> Bool {
     guard let first, let prefixLength, let otherFirst = other.first,

@@ -111,12 +111,14 @@ package struct VMAddress: Sendable, Equatable, Codable {
   package var subnet: ResourceID?
   package var subnetSecurityGroup: SubnetSecurityGroup
   package var publicIP: ResourceID?
+  /// Nil where they were not read.
+  package var applicationSecurityGroups: [ResourceID]?
 
   package init(
     privateIPv4: String? = nil, publicIPv4: String? = nil, fqdn: String? = nil, isPrimary: Bool,
     networkInterface: ResourceID, networkSecurityGroup: ResourceID? = nil,
     subnet: ResourceID? = nil, subnetSecurityGroup: SubnetSecurityGroup = .unknown,
-    publicIP: ResourceID? = nil
+    publicIP: ResourceID? = nil, applicationSecurityGroups: [ResourceID]? = nil
   ) {
     self.privateIPv4 = privateIPv4
     self.publicIPv4 = publicIPv4
@@ -127,6 +129,7 @@ package struct VMAddress: Sendable, Equatable, Codable {
     self.subnet = subnet
     self.subnetSecurityGroup = subnetSecurityGroup
     self.publicIP = publicIP
+    self.applicationSecurityGroups = applicationSecurityGroups
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -139,6 +142,7 @@ package struct VMAddress: Sendable, Equatable, Codable {
     case subnet
     case subnetSecurityGroup = "subnetNsg"
     case publicIP = "publicIp"
+    case applicationSecurityGroups = "asg"
   }
 }
 

@@ -88,6 +88,7 @@ extension VirtualMachineDirectory {
     var privateIPv4: String?
     var publicIP: ResourceID?
     var subnet: ResourceID?
+    var applicationSecurityGroups: [ResourceID]
     var rank: Int
   }
 
@@ -116,6 +117,8 @@ extension VirtualMachineDirectory {
         privateIPv4: properties["privateIPAddress"]?.text.flatMap(ipv4Text),
         publicIP: ResourceID(properties["publicIPAddress", "id"]?.text),
         subnet: ResourceID(properties["subnet", "id"]?.text),
+        applicationSecurityGroups: (properties["applicationSecurityGroups"]?.elements ?? [])
+          .compactMap { ResourceID($0["id"]?.text) },
         rank: (interface.isPrimary ? 0 : 2) + (isPrimary ? 0 : 1))
     }
   }
@@ -138,7 +141,8 @@ extension VirtualMachineDirectory {
       fqdn: publicIP?["properties", "dnsSettings", "fqdn"]?.text, isPrimary: false,
       networkInterface: configuration.networkInterface,
       networkSecurityGroup: configuration.networkSecurityGroup, subnet: configuration.subnet,
-      subnetSecurityGroup: group, publicIP: configuration.publicIP)
+      subnetSecurityGroup: group, publicIP: configuration.publicIP,
+      applicationSecurityGroups: configuration.applicationSecurityGroups)
   }
 
   static func machine(_ id: ResourceID, _ tree: JSONTree) -> VirtualMachine {
