@@ -10,6 +10,7 @@ package struct AzureAccess: Sendable {
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
   package let plans: DefenderPlans
+  package let securityGroups: NetworkSecurityGroups
   package let activityLog: ActivityLog
   package let firewalls: AzureFirewalls
 
@@ -34,6 +35,7 @@ package struct AzureAccess: Sendable {
     directory = VirtualMachineDirectory(client: client)
     policies = JITPolicies(client: client)
     plans = DefenderPlans(client: client)
+    securityGroups = NetworkSecurityGroups(client: client)
     activityLog = ActivityLog(client: client)
     firewalls = AzureFirewalls(client: client)
   }

@@ -38,14 +38,10 @@ extension Connect {
       throw error
     }
     own.distrust(window.record)
-    throw Failure(
-      .windowTimeout,
-      what: "port \(port) of \(machine.name) (\(address)) did not answer within "
-        + elapsedText(limit),
-      why: "the window for \(window.sourceText) ends at "
-        + localTimeText(window.end, now: world.clock.now())
-        + "; the VM may see another address of yours, or nothing listens on the port",
-      next: "jitconnect doctor \(machine.name)")
+    let shut = ShutPort(
+      world: world, azure: azure, machine: machine, window: window, address: address,
+      connectPort: port, settings: options.jit)
+    throw await shut.timeout(after: limit)
   }
 
   /// Blocks until a server answers; nil at the deadline or when told to stop.
@@ -68,21 +64,8 @@ extension Connect {
 
   func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe
   {
-    guard let port = UInt16(exactly: port), port > 0 else {
-      throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
-    }
-    let bindAddress = options.bindAddress
-    let found = await outcomeOfBlocking {
-      () throws(Failure) -> (InternetAddress, InternetAddress?) in
-      let targets = try InternetAddress.resolve(address, port: port, family: .ipv4)
-      let local = try bindAddress.map { text throws(Failure) in
-        try InternetAddress.resolve(text, port: 0, family: .ipv4)[0]
-      }
-      return (targets[0], local)
-    }
-    let (target, local) = try found.get()
-    var probe = PortProbe(target, greeting)
-    probe.local = local
+    var probe = try await PortProbe.resolving(
+      address, port: port, greeting, from: options.bindAddress)
     probe.answerTimeout = options.connectTimeout.map { .seconds($0) } ?? Self.answerTimeout
     return probe
   }

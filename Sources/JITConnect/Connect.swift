@@ -253,6 +253,7 @@ package struct Connect: Sendable {
   let isBare: Bool
 
   static let rdpPort = 3389
+  static let sshPort = 22
 
   /// Failures that a remembered machine or policy may have caused: it is looked up again, once.
   private static func mayComeFromMemory(_ failure: Failure) -> Bool {

@@ -53,13 +53,16 @@ package struct OwnWindows: Sendable {
     read().contains { !$0.isUsable && $0.isSame(as: window) }
   }
 
-  package func record(_ window: Window) {
+  package func record(_ new: [Window]) {
+    guard !new.isEmpty else { return }
     change { windows in
-      windows.removeAll {
-        $0.machine == window.machine && $0.port == window.port && $0.sources == window.sources
-          && $0.isOwn
+      for window in new {
+        windows.removeAll {
+          $0.machine == window.machine && $0.port == window.port && $0.sources == window.sources
+            && $0.isOwn
+        }
+        windows.append(window)
       }
-      windows.append(window)
     }
   }
 

@@ -94,6 +94,26 @@ package struct PortProbe: Sendable {
     self.greeting = greeting
   }
 
+  /// Looks names up on a thread that may wait.
+  ///
+  /// - Parameter local: the local address to come from, as typed.
+  static func resolving(
+    _ address: String, port: Int, _ greeting: Greeting, from local: String? = nil
+  ) async throws(Failure) -> PortProbe {
+    guard let port = UInt16(exactly: port), port > 0 else {
+      throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
+    }
+    let found = await outcomeOfBlocking { () throws(Failure) -> PortProbe in
+      var probe = PortProbe(
+        try InternetAddress.resolve(address, port: port, family: .ipv4)[0], greeting)
+      if let local {
+        probe.local = try InternetAddress.resolve(local, port: 0, family: .ipv4)[0]
+      }
+      return probe
+    }
+    return try found.get()
+  }
+
   private struct Attempt {
     var socket: Int32
     var deadline: ContinuousClock.Instant

@@ -1,6 +1,7 @@
 import Azure
 import FoundationEssentials
 import Platform
+import Terminal
 
 /// Asks Azure for windows: one call for a policy, whatever number of its machines and ports is
 /// meant.
@@ -27,6 +28,9 @@ struct WindowRequests: Sendable {
   func request(
     _ items: [Item], by policy: JITPolicy, onCall: () -> Void = {}
   ) async throws(Failure) -> [Result<GrantedWindow, Failure>] {
+    guard items.allSatisfy({ !$0.durations.isEmpty }) else {
+      throw Failure(.policyForbidsDuration, what: "no duration is allowed")
+    }
     let rounds = items.map(\.durations.count).max() ?? 0
     var refusal: Failure?
     for round in 0..<rounds {
@@ -73,7 +77,7 @@ struct WindowRequests: Sendable {
     let skew = request.serverDate.map { now.timeIntervalSince($0) } ?? 0
     let own = OwnWindows(world.environment, clock: world.clock)
     var order: [ResourceID] = []
-    return zip(items, durations).map { item, duration in
+    let results = zip(items, durations).map { item, duration -> Result<GrantedWindow, Failure> in
       let machine = item.machine
       if !order.contains(machine.id) { order.append(machine.id) }
       let answer = request.port(
@@ -85,9 +89,10 @@ struct WindowRequests: Sendable {
       let window = GrantedWindow(
         policy: policy, machine: machine.id, port: item.plan.port, sources: item.plan.sources,
         end: end, azureEnd: answer?.end ?? end, mappedPort: answer?.mappedPort)
-      own.record(window.record)
       return .success(window)
     }
+    own.record(results.compactMap { try? $0.get().record })
+    return results
   }
 }
 

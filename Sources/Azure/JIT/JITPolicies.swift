@@ -38,9 +38,9 @@ package struct JITPolicies: Sendable {
           "/subscriptions/\(subscription)/resourceGroups/\(group)", of: "resource group \(group)")
       }
     }
-    let read = parts.compactMap { try? $0.get() }
-    if read.isEmpty, case .failure(let failure)? = parts.first { throw failure }
-    return read.flatMap(\.self)
+    let lists = parts.compactMap { try? $0.get() }
+    if lists.isEmpty, case .failure(let failure)? = parts.first { throw failure }
+    return lists.flatMap { $0 }
   }
 
   /// The policies that hold a machine; the one of the machine's location first.
