@@ -1,6 +1,7 @@
 import Azure
 import FoundationEssentials
 import Platform
+import SSHConfig
 import Terminal
 
 extension RequestAccess {

@@ -1,5 +1,6 @@
 package import Azure
 import FoundationEssentials
+import Identity
 package import Platform
 package import SSHConfig
 import Synchronization
