@@ -2,7 +2,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-CONFIGURATION ?= debug
+SHARE = $(DESTDIR)$(PREFIX)/share
 
 # libssh2 1.11.1 beside the checkout, where the system's own is older (Scripts/setup).
 export PKG_CONFIG_PATH := $(CURDIR)/.deps/lib/pkgconfig:$(PKG_CONFIG_PATH)
@@ -52,6 +52,11 @@ format:
 install: release
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 .build/release/jitconnect "$(DESTDIR)$(PREFIX)/bin/jitconnect"
+	install -d "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" \
+	  "$(SHARE)/fish/vendor_completions.d"
+	install -m 644 completions/jitconnect.bash "$(SHARE)/bash-completion/completions/jitconnect"
+	install -m 644 completions/_jitconnect "$(SHARE)/zsh/site-functions/_jitconnect"
+	install -m 644 completions/jitconnect.fish "$(SHARE)/fish/vendor_completions.d/jitconnect.fish"
 
 clean:
 	rm -rf .build .build-* .deps

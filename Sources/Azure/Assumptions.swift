@@ -63,4 +63,27 @@ enum Assumptions {
 
   /// Extensions that tell that a VM takes Entra ID logins.
   static let entraExtensions: Set<String> = ["aadsshloginforlinux", "aadloginforwindows"]
+
+  /// Which of Azure's own roles has an action: general knowledge, since roles change without notice.
+  ///
+  /// Patterns are in lower case; the first that matches counts.
+  static let rolesOfActions: [(pattern: String, role: String)] = [
+    ("microsoft.security/pricings/read", "Security Reader"),
+    ("microsoft.security/*/read", "Security Reader"),
+    ("microsoft.security/*", "Security Admin"),
+    ("microsoft.compute/virtualmachines/read", "Reader"),
+    ("microsoft.compute/virtualmachines/*", "Virtual Machine Contributor"),
+    ("microsoft.network/*/read", "Reader"),
+    ("microsoft.network/*", "Network Contributor"),
+    ("microsoft.insights/*/read", "Monitoring Reader"),
+    ("*/read", "Reader"),
+  ]
+
+  /// How long the deny rule of a new policy may take to appear in the security groups.
+  ///
+  /// No source gives a time; running out of it is told, and is no failure.
+  static let denyRuleAppearing = Duration.seconds(60)
+
+  /// Priorities that windows of just-in-time access take: 100 to 110 were seen, perhaps up to 140.
+  static let windowPriorities = 100...140
 }

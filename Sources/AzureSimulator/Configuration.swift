@@ -11,6 +11,8 @@ package struct SimulatorConfiguration: Sendable {
   /// Who can sign in; the first application is that of the environment.
   package var identities = [SimulatedIdentity()]
   package var machines: [SimulatedMachine] = []
+  /// What Resource Graph tells of beside the machines.
+  package var lookalikes: [SimulatedLookalike] = []
   package var policies: [SimulatedPolicy] = []
   package var addressServices = [
     SimulatedAddressService(name: "a"), SimulatedAddressService(name: "b"),
@@ -21,6 +23,29 @@ package struct SimulatorConfiguration: Sendable {
   package init(machines: [SimulatedMachine] = [], policies: [SimulatedPolicy] = []) {
     self.machines = machines
     self.policies = policies
+  }
+}
+
+/// A resource that a user may take for a virtual machine.
+package struct SimulatedLookalike: Sendable {
+  /// `Microsoft.HybridCompute/machines` and the like.
+  package var type: String
+  package var name: String
+  package var resourceGroup: String
+  package var subscription: String
+
+  package init(
+    _ name: String, type: String, resourceGroup: String = "rg-demo",
+    subscription: String = SimulatedSubscription().id
+  ) {
+    self.name = name
+    self.type = type
+    self.resourceGroup = resourceGroup
+    self.subscription = subscription
+  }
+
+  var id: String {
+    "/subscriptions/\(subscription)/resourceGroups/\(resourceGroup)/providers/\(type)/\(name)"
   }
 }
 

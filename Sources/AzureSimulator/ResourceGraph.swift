@@ -64,6 +64,7 @@ extension World {
     }
     guard let text = body["query"]?.text else { throw .missingMember("query") }
     let query = try GraphQuery(text)
+    if let answer = try lookalikes(query, caller) { return answer }
     let plan = try GraphPlan(query)
     guard plan.columns != nil else {
       throw GraphQuery.failure(query.stages.last?.name, expected: "project")

@@ -14,13 +14,6 @@ struct AzureCLIProcess: Sendable {
   let folder: AzureCLIFolder
   var timeout = Duration.seconds(10)
 
-  /// Variables that hold secrets and that az does not need.
-  private static let withheld: Set<String> = [
-    "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD",
-    "ARM_CLIENT_SECRET", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN",
-    "AZURE_OIDC_TOKEN", "AZURE_OIDC_REQUEST_TOKEN",
-  ]
-
   func token(
     scope: String, login: AzureCLICredential.Login
   ) async throws(CredentialError) -> AccessToken {
@@ -86,7 +79,7 @@ struct AzureCLIProcess: Sendable {
   private func run(
     _ program: String, _ arguments: [String], _ login: AzureCLICredential.Login
   ) async throws(CredentialError) -> ChildProcess.Output {
-    var variables = context.environment.variables.filter { !Self.withheld.contains($0.key) }
+    var variables = context.environment.withoutSecrets
     variables["AZURE_CORE_NO_COLOR"] = "true"
     // Not the current folder: az is Python, which would import modules that lie there.
     let process = ChildProcess(

@@ -9,8 +9,8 @@ package struct AzureAccess: Sendable {
   package let cloud: Cloud
   package let directory: VirtualMachineDirectory
   package let policies: JITPolicies
-  package let plans: DefenderPlans
   package let securityGroups: NetworkSecurityGroups
+  package let permissions: Permissions
   package let activityLog: ActivityLog
   package let firewalls: AzureFirewalls
 
@@ -34,8 +34,8 @@ package struct AzureAccess: Sendable {
       onCall: { world.debug("\($0)") })
     directory = VirtualMachineDirectory(client: client)
     policies = JITPolicies(client: client)
-    plans = DefenderPlans(client: client)
     securityGroups = NetworkSecurityGroups(client: client)
+    permissions = Permissions(client: client)
     activityLog = ActivityLog(client: client)
     firewalls = AzureFirewalls(client: client)
   }

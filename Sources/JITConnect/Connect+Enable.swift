@@ -20,7 +20,8 @@ extension Connect {
     for note in enabled.notes { world.console.warn(note) }
     world.console.note(
       "enabled just-in-time access on \(machine.name) (port \(port), 3 hours, any source)")
-    return enabled.policy
+    guard let policy = enabled.policy else { throw notEnabled(machine) }
+    return policy
   }
 
   func notEnabled(_ machine: VirtualMachine) -> Failure {

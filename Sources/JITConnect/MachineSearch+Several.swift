@@ -2,45 +2,56 @@ package import Azure
 package import Platform
 
 extension MachineSearch {
-  /// Finds several machines, with one query for all their names; what that leaves open (none,
-  /// several, ids) is settled one by one.
-  package func findAll(_ targets: [TargetQuery]) async throws(Failure)
-    -> [Result<VirtualMachine, Failure>]
-  {
+  /// Finds machines and reads them and their policies anew.
+  ///
+  /// They are looked up one after the other, since one may be asked about, and read side by side;
+  /// policies are listed once for each group.
+  package func views(_ targets: [TargetQuery]) async throws(Failure) -> [MachineView] {
     var found: [VirtualMachine] = []
-    let subscriptions = Set(targets.map(\.subscription))
-    if targets.count > 1 {
-      for subscription in subscriptions {
-        let names = targets.filter { $0.subscription == subscription }.map(\.name.name)
-        let selection = VirtualMachineDirectory.Selection(
-          names: Array(Set(names)).sorted(), subscription: subscription)
-        found += try await azure.directory.fleet(selection).machines
-      }
-    }
-    var results: [Result<VirtualMachine, Failure>] = []
     for target in targets {
-      let matches = found.filter { target.means($0) }
-      let exact = matches.filter { $0.name == target.name.name }
-      if matches.count == 1 || exact.count == 1, let machine = exact.first ?? matches.first {
-        results.append(.success(machine))
-        continue
+      let machine: VirtualMachine
+      if case .id(let id) = target.name {
+        machine = VirtualMachine(id: id, location: "")
+      } else {
+        machine = try await find(target).machine
       }
-      results.append(
-        await outcome { () async throws(Failure) in
-          if case .id(let id) = target.name { return try await azure.directory.get(id) }
-          return try await find(target).machine
-        })
+      if !found.contains(where: { $0.id == machine.id }) { found.append(machine) }
     }
-    return results
+    return try await views(of: found)
   }
-}
 
-extension TargetQuery {
-  /// Whether a machine is one of those that are meant.
-  fileprivate func means(_ machine: VirtualMachine) -> Bool {
-    if case .id(let id) = name { return machine.id == id }
-    return machine.name.lowercased() == name.name.lowercased()
-      && (resourceGroup == nil
-        || resourceGroup?.lowercased() == machine.resourceGroup.lowercased())
+  /// Reads machines that were found, and their policies.
+  package func views(of found: [VirtualMachine]) async throws(Failure) -> [MachineView] {
+    let azure = azure
+    var places: [String] = []
+    var asked: [VirtualMachine] = []
+    for machine in found where !places.contains(Self.place(machine)) {
+      places.append(Self.place(machine))
+      asked.append(machine)
+    }
+    async let lists = sideBySide(asked) { machine in
+      await outcome { () async throws(Failure) in
+        try await azure.policies.list(
+          subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
+      }
+    }
+    let machines = await sideBySide(found) { machine in
+      await outcome { () async throws(Failure) in
+        try await azure.directory.get(machine.id, known: machine)
+      }
+    }
+    let policies = await Dictionary(zip(places, lists)) { first, _ in first }
+    var views: [MachineView] = []
+    for machine in machines {
+      let machine = try machine.get()
+      views.append(
+        MachineView(
+          machine: machine, policies: try policies[Self.place(machine)]?.get() ?? []))
+    }
+    return views
+  }
+
+  private static func place(_ machine: VirtualMachine) -> String {
+    "\(machine.subscriptionID)/\(machine.resourceGroup)".lowercased()
   }
 }

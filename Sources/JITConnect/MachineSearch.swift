@@ -92,12 +92,14 @@ package struct MachineSearch: Sendable {
   private func chooseNear(
     _ target: TargetQuery, unread: [String]
   ) async throws(Failure) -> VirtualMachine {
+    async let lookalike = azure.directory.lookalike(target.directoryQuery)
     var near = (try? await azure.directory.near(target.directoryQuery)) ?? []
     if near.isEmpty, target.resourceGroup != nil {
       // Perhaps only the group is wrong.
       let everywhere = VirtualMachineDirectory.Query(name: target.name.name)
       near = (try? await azure.directory.near(everywhere)) ?? []
     }
+    if !settings.reachesUnknownHosts, let failure = try? await lookalike { throw failure }
     if !near.isEmpty, !settings.reachesUnknownHosts {
       let question = "No virtual machine is named \(target.name). Which one is meant?"
       let rows = near.map { "\($0.resourceGroup ?? "")/\($0.name)  \($0.subscription)" }

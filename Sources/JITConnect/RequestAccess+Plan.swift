@@ -29,15 +29,16 @@ extension RequestAccess {
         }
       }
       return accesses
-    case .fleet(let selection, let chosen, let settings):
-      let matches = try await azure.directory.fleet(selection)
-      for place in matches.unread { world.console.warn("not searched: \(place)") }
-      guard !matches.machines.isEmpty else {
+    case .fleet(let filter, let chosen, let settings):
+      var machines: [VirtualMachine] = []
+      let unread = try await azure.directory.fleet(filter) { machines += $0 }
+      for place in unread { world.console.warn("not searched: \(place)") }
+      guard !machines.isEmpty else {
         throw Failure(
-          .vmNotFound, what: "no virtual machine matches", why: "\(selection)",
+          .vmNotFound, what: "no virtual machine matches",
           next: "check the tag and the group, and that this account may read the VMs")
       }
-      return matches.machines.flatMap { machine in
+      return machines.flatMap { machine in
         ports(chosen, of: machine).map {
           PortAccess(name: machine.name, machine: machine, port: $0, settings: settings)
         }
@@ -114,7 +115,10 @@ extension RequestAccess {
     let written = try await azure.policies.enable(
       machine, rules: ports.map { PortRule(number: $0) }, known: known)
     for note in written.notes { world.console.warn(note) }
-    return written.policy
+    guard let policy = written.policy else {
+      throw .jitNotEnabled(machine, next: "jitconnect enable \(machine.name)")
+    }
+    return policy
   }
 
   // MARK: Their power

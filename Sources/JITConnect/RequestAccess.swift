@@ -28,7 +28,7 @@ package struct RequestAccess: Sendable {
   /// Which machines.
   package enum Choice: Sendable {
     case named([Wish])
-    case fleet(VirtualMachineDirectory.Selection, ports: [Int], settings: JitSettings)
+    case fleet(FleetFilter, ports: [Int], settings: JitSettings)
   }
 
   let world: World

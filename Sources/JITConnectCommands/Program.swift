@@ -55,6 +55,10 @@ package enum Program {
     // Whoever says ssh wants a session, of a Windows VM too.
     var isSSHAlone = name == "ssh"
     let first = words.first.map { String(decoding: $0, as: UTF8.self) }
+    if name != "ssh", first == CompletionCommand.word {
+      let words = words.dropFirst().map { String(decoding: $0, as: UTF8.self) }
+      return await CompletionCommand(environment: environment).run(words)
+    }
     if name != "ssh", first == "--help", words.count == 1 {
       print(RootCommand.helpText)
       return 0

@@ -25,12 +25,22 @@ struct RootCommand: ParsableCommand {
       The first word is a verb only if it is one of these. A VM named like one is reached with \
       jitconnect ssh NAME.
       """,
-    version: Version.longText, subcommands: [SSHVerb.self, StatusCommand.self], helpNames: .long)
+    version: Version.longText, subcommands: [
+      SSHVerb.self, ListCommand.self, StatusCommand.self, EnableCommand.self, EditCommand.self,
+      DisableCommand.self,
+    ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.
   static func command(of verb: Verb) -> (any VerbCommand.Type)? {
     configuration.subcommands.lazy.compactMap { $0 as? any VerbCommand.Type }
       .first { $0.configuration.commandName == verb.rawValue }
+  }
+
+  /// The verbs that there are, for completion.
+  static var builtInVerbs: [(name: String, help: String)] {
+    configuration.subcommands.map {
+      ($0.configuration.commandName ?? "", $0.configuration.abstract)
+    }
   }
 
   /// The help of the whole program, without ArgumentParser's hint at a verb that we lack: `help` is

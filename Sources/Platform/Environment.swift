@@ -30,6 +30,17 @@ package struct Environment: Sendable {
     return value
   }
 
+  /// What another program is started with: without the variables that hold secrets of sign-ins.
+  package var withoutSecrets: [String: String] {
+    variables.filter { !Self.secrets.contains($0.key) }
+  }
+
+  private static let secrets: Set<String> = [
+    "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD",
+    "ARM_CLIENT_SECRET", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN",
+    "AZURE_OIDC_TOKEN", "AZURE_OIDC_REQUEST_TOKEN",
+  ]
+
   /// The environment of this process.
   package static func current() -> Environment {
     var variables: [String: String] = [:]

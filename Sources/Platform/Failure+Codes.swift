@@ -40,6 +40,9 @@ extension Failure.Code {
   package static let addressUnclear = Self("address-unclear")
   package static let addressNotIPv4 = Self("address-not-ipv4")
   package static let sourceTooWide = Self("source-too-wide")
+  package static let policyInvalid = Self("policy-invalid")
+  package static let policyChanged = Self("policy-changed")
+  package static let portStillOpen = Self("port-still-open")
   package static let windowRefused = Self("window-refused")
   package static let windowTimeout = Self("window-timeout")
 

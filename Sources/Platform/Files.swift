@@ -27,6 +27,18 @@ package enum Files {
       mode: UInt32(status.st_mode & 0o7777), size: Int(status.st_size))
   }
 
+  /// When a file's content was last changed, in seconds since 1970; nil where there is none.
+  package static func modificationTime(of path: String) -> Double? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
   /// The whole file, at most `limit` bytes (more is an error: these files are small).
   package static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
     let number = try valueOrSystemError { unsafe open(path, O_RDONLY | O_CLOEXEC) }
@@ -38,6 +50,22 @@ package enum Files {
       bytes += chunk
       if bytes.count > limit { throw SystemError(EFBIG) }
     }
+  }
+
+  /// The names in a folder, in no order, without `.` and `..`.
+  package static func names(in folder: String) throws(SystemError) -> [String] {
+    guard let stream = unsafe opendir(folder) else { throw .last }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(cString: $0)
+        }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
   }
 
   /// Makes a folder and its missing parents, each readable by this user alone.

@@ -114,6 +114,12 @@ package enum SSHKeyword: String, CaseIterable, Sendable {
 }
 
 extension SSHKeyword {
+  /// As people write it, near enough to ssh_config(5): letter case does not count.
+  package var displayName: String {
+    let name = "\(self)"
+    return name.prefix(1).uppercased() + name.dropFirst()
+  }
+
   /// How a keyword's arguments read.
   enum Syntax {
     /// One of the words, each with the word that `-G` prints for it.

@@ -68,6 +68,23 @@ package enum SSHLongOption: Sendable, Equatable {
   /// All names with their dashes, for help and completion.
   package static var allNames: [String] { table.map { "--\($0.name)" } }
 
+  /// All options, for completion: their names with dashes, what they set, and whether they may
+  /// take a value.
+  package static var completions: [(name: String, keyword: JitKeyword?, takesValue: Bool)] {
+    table.map { row in
+      var keyword: JitKeyword?
+      if case .jit(let set) = row.meaning { keyword = set }
+      var takesValue = true
+      if case .none = row.argument { takesValue = false }
+      return ("--\(row.name)", keyword, takesValue)
+    }
+  }
+
+  /// Whether the word behind an option is its value: `--for 10m`, but not `--enable web1`.
+  package static func takesNextWord(_ name: String) -> Bool {
+    table.contains { $0.argument == .required && "--\($0.name)" == name }
+  }
+
   /// Reads `--name` or `--name=value`.
   ///
   /// - Parameter next: the following word; the result says whether it was used.

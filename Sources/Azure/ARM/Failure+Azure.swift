@@ -32,6 +32,7 @@ extension Failure {
         next =
           "ask an owner of \(denial.scope ?? "the subscription") for a role with the action "
           + denial.action
+          + (AzureAction(rawValue: denial.action).role.map { ", such as \($0)" } ?? "")
       } else {
         next = "ask an owner of the subscription for the role that is missing"
       }

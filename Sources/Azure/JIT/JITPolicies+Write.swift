@@ -4,7 +4,8 @@ package import Platform
 extension JITPolicies {
   /// A policy after a change.
   package struct Written: Sendable, Equatable {
-    package var policy: JITPolicy
+    /// Nil where no machine was left and the policy went.
+    package var policy: JITPolicy?
     package var wasCreated: Bool
     /// What happened beside the change and was mended or could not be, for the user.
     package var notes: [String]
@@ -30,13 +31,7 @@ extension JITPolicies {
         subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
     }
     let id = try Self.home(of: machine, among: policies)
-    guard id.name.count + machine.name.count <= Assumptions.policyAndMachineNameLimit else {
-      throw Failure(
-        .jitEnableFailed, what: "cannot enable just-in-time access on \(machine.name)",
-        why: "the names of policy (\(id.name)) and machine together have more than "
-          + "\(Assumptions.policyAndMachineNameLimit) characters",
-        next: "only a shorter name helps; see Azure's page on enabling just-in-time access")
-    }
+    try Self.checkNames(id, machine)
     return try await write(
       id, purpose: "enable just-in-time access on \(machine.name)",
       isDone: { PolicyEdit.holds(rules, on: machine.id, in: $0) },
@@ -61,10 +56,28 @@ extension JITPolicies {
     let group = here.filter { $0.resourceGroup.lowercased() == machine.resourceGroup.lowercased() }
     let name = Assumptions.defaultPolicyName
     if let standard = group.first(where: { $0.name.lowercased() == name }) { return standard.id }
-    if let only = group.first, group.count == 1 { return only.id }
+    // A long name may leave no room for the machine's.
+    if let only = group.first, group.count == 1, fits(only.id, machine) { return only.id }
     return try .policy(
       subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup,
       location: machine.location, name: name)
+  }
+
+  private static func fits(_ policy: ResourceID, _ machine: VirtualMachine) -> Bool {
+    policy.name.count + machine.name.count <= Assumptions.policyAndMachineNameLimit
+  }
+
+  /// Refuses names that Azure would refuse, before anything is written.
+  package static func checkNames(
+    _ policy: ResourceID, _ machine: VirtualMachine
+  ) throws(Failure) {
+    guard fits(policy, machine) else {
+      throw Failure(
+        .jitEnableFailed, what: "cannot enable just-in-time access on \(machine.name)",
+        why: "the names of policy (\(policy.name)) and machine together have more than "
+          + "\(Assumptions.policyAndMachineNameLimit) characters",
+        next: "only a shorter name helps; see Azure's page on enabling just-in-time access")
+    }
   }
 
   /// Changes a policy: read, edit, write, read back; again where the read-back shows that the
@@ -75,9 +88,10 @@ extension JITPolicies {
   /// - Parameters:
   ///   - isDone: whether a policy as read has the change.
   ///   - edit: makes the body of the PUT from the policy as just read (nil: there is none), and
-  ///     gives the same when applied twice.
+  ///     gives the same when applied twice; nil where no machine is left, so that the policy goes.
   package func write(
-    _ id: ResourceID, purpose: String, isDone: (JSONTree) -> Bool, edit: (JSONTree?) -> JSONTree
+    _ id: ResourceID, purpose: String, isDone: (JSONTree) -> Bool,
+    edit: (JSONTree?) throws(Failure) -> JSONTree?
   ) async throws(Failure) -> Written {
     var notes: [String] = []
     var wasCreated = false
@@ -85,18 +99,35 @@ extension JITPolicies {
     for round in 0..<3 {
       let before = try await treeIfPresent(id)
       if round == 0 { wasCreated = before == nil }
-      let body = PolicyEdit.restore(lost, in: edit(before))
+      let edited = try edit(before)
+      guard let start = edited ?? (lost.isEmpty ? nil : PolicyEdit.changingMachines(of: before) { $0 = [] })
+      else {
+        if before != nil { try await delete(id, purpose) }
+        guard let left = try await treeIfPresent(id), !isDone(left) else {
+          return Written(policy: nil, wasCreated: false, notes: notes)
+        }
+        notes.append("the policy \(id.name) was written again at the same time; done again")
+        try await client.pacing.pause(.seconds(1))
+        continue
+      }
+      let body = PolicyEdit.restore(lost, in: start)
       let answer = try await put(id, body, purpose)
       let after = try await settled(id, purpose)
       if after.isSettling {
         notes.append("the policy \(id.name) is still \(after.provisioningState ?? "changing")")
       }
       // An entry that is in Azure's answer was not dropped by this PUT: whoever took it out later
-      // meant it. One that never was in the answer was dropped here, and goes back once.
+      // meant it, unless that writer lost our change too and so cannot have seen what it replaced.
+      // One that never was in the answer was dropped here. Both go back once.
       let missing = Self.missing(from: after.tree, of: body)
+      let isKept = isDone(after.tree)
       let dropped =
-        answer.isEmpty ? missing : missing.filter { Self.missing(from: answer, of: $0) }
-      let again = dropped.filter { entry in !lost.contains(entry) }
+        answer.isEmpty || !isKept
+        ? missing : missing.filter { Self.missing(from: answer, of: $0) }
+      let own = Set(Self.changed(before, edited))
+      let again = dropped.filter { entry in
+        !lost.contains(entry) && !own.contains(ResourceID(entry["id"]?.text)?.key ?? "")
+      }
       for entry in dropped where lost.contains(entry) {
         notes.append("Azure does not keep \(Self.name(of: entry)) in the policy \(id.name)")
       }
@@ -104,10 +135,10 @@ extension JITPolicies {
         notes.append("\(Self.name(of: entry)) fell out of the policy \(id.name) and was put back")
       }
       lost += again
-      if isDone(after.tree), again.isEmpty {
+      if isKept, again.isEmpty {
         return Written(policy: after, wasCreated: wasCreated, notes: notes)
       }
-      if again.isEmpty {
+      if !isKept {
         notes.append("another program changed the policy \(id.name) at the same time; done again")
       }
     }
@@ -115,6 +146,13 @@ extension JITPolicies {
       .jitEnableFailed, what: "cannot \(purpose)",
       why: "the policy \(id.name) did not keep the change: another program changes it too",
       next: "try again in a minute")
+  }
+
+  /// The machines whose entries an edit changed; they are done again from the edit itself.
+  private static func changed(_ before: JSONTree?, _ after: JSONTree?) -> [String] {
+    let known = before.map { PolicyEdit.machines(of: $0) } ?? []
+    return (after.map { PolicyEdit.machines(of: $0) } ?? []).filter { !known.contains($0) }
+      .compactMap { ResourceID($0["id"]?.text)?.key }
   }
 
   // MARK: Steps of a write
@@ -138,6 +176,14 @@ extension JITPolicies {
       return (try? answer.json()).map { PolicyEdit.machines(of: $0) } ?? []
     } catch {
       throw Self.explainWrite(error, id, body)
+    }
+  }
+
+  private func delete(_ id: ResourceID, _ purpose: String) async throws(Failure) {
+    do throws(Failure) {
+      _ = try await client.delete(id.text, .jitPolicies, purpose: purpose)
+    } catch {
+      guard error.code == .notFound else { throw Self.explain(error, id) }
     }
   }
 

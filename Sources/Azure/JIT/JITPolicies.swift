@@ -34,13 +34,20 @@ package struct JITPolicies: Sendable {
     }
     let parts = await sideBySide(resourceGroups) { group in
       await outcome { () async throws(Failure) in
-        try await read(
-          "/subscriptions/\(subscription)/resourceGroups/\(group)", of: "resource group \(group)")
+        try await list(inGroup: group, subscription: subscription)
       }
     }
     let lists = parts.compactMap { try? $0.get() }
     if lists.isEmpty, case .failure(let failure)? = parts.first { throw failure }
     return lists.flatMap { $0 }
+  }
+
+  /// Every policy of a resource group.
+  package func list(
+    inGroup group: String, subscription: String
+  ) async throws(Failure) -> [JITPolicy] {
+    try await read(
+      "/subscriptions/\(subscription)/resourceGroups/\(group)", of: "resource group \(group)")
   }
 
   /// The policies that hold a machine; the one of the machine's location first.

@@ -63,22 +63,31 @@ package struct InboundPath: Sendable, Equatable {
 
   /// Who reaches a port although no window is open.
   ///
-  /// - Parameter isWindow: rules that are meant to be open; by default those of just-in-time access.
+  /// - Parameters:
+  ///   - protocol: `any` looks at TCP and at UDP.
+  ///   - isWindow: rules that are meant to be open; by default those of just-in-time access.
   package func exposure(
     port: Int, protocol: PortProtocol = .tcp,
     isWindow: (SecurityGroupRule) -> Bool = { $0.jit?.kind == .window }
   ) -> PortExposure {
-    guard let first = groups.first else {
-      return PortExposure(
-        port: port, holes: [], isGuarded: false, unread: unread)
+    var holes: [PortExposure.Hole] = []
+    for word in `protocol` == .any ? [PortProtocol.tcp, .udp] : [`protocol`] {
+      for hole in self.holes(port, word, isWindow) where !holes.contains(hole) {
+        holes.append(hole)
+      }
     }
+    return PortExposure(port: port, holes: holes, isGuarded: !groups.isEmpty, unread: unread)
+  }
+
+  private func holes(
+    _ port: Int, _ protocol: PortProtocol, _ isWindow: (SecurityGroupRule) -> Bool
+  ) -> [PortExposure.Hole] {
+    guard let first = groups.first else { return [] }
     func openings(_ group: NetworkSecurityGroup) -> [NetworkSecurityGroup.Opening] {
       group.openings(
         port: port, protocol: `protocol`, destination: destination, isWindow: isWindow)
     }
-    var holes = openings(first).map {
-      PortExposure.Hole(openings: [$0], sources: $0.sources)
-    }
+    var holes = openings(first).map { PortExposure.Hole(openings: [$0], sources: $0.sources) }
     for group in groups.dropFirst() {
       let further = openings(group)
       holes = holes.flatMap { hole in
@@ -89,7 +98,7 @@ package struct InboundPath: Sendable, Equatable {
         }
       }
     }
-    return PortExposure(port: port, holes: holes, isGuarded: true, unread: unread)
+    return holes
   }
 
   /// What becomes of a packet: what each group says, in the order in which it passes them.

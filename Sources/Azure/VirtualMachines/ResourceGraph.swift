@@ -16,6 +16,22 @@ struct ResourceGraph: Sendable {
     hasFallBack: Bool = false, purpose: String
   ) async throws(Failure) -> [JSONTree] {
     var rows: [JSONTree] = []
+    try await pages(
+      query, subscriptions: subscriptions, hasFallBack: hasFallBack, purpose: purpose
+    ) { page, _ throws(Failure) in
+      rows += page
+      return rows.count < rowLimit
+    }
+    return rows
+  }
+
+  /// Gives the rows of one query page by page.
+  ///
+  /// - Parameter onPage: told the rows and whether they are the last; false ends it.
+  func pages(
+    _ query: String, subscriptions: [String] = [], hasFallBack: Bool = false, purpose: String,
+    onPage: (_ rows: [JSONTree], _ isLast: Bool) async throws(Failure) -> Bool
+  ) async throws(Failure) {
     var skipToken: String?
     var seen: Set<String> = []
     while true {
@@ -28,11 +44,11 @@ struct ResourceGraph: Sendable {
       body.set("options", to: options)
       let answer = try await client.post(
         "/providers/Microsoft.ResourceGraph/resources", .resourceGraph, body: body,
-        isRepeatable: true, hasFallBack: hasFallBack, purpose: purpose)
+        isRepeatable: true, hasFallBack: hasFallBack && skipToken == nil, purpose: purpose)
       let page = try answer.json()
       guard let data = page["data"] else { throw answer.invalid("the answer holds no data") }
-      rows += Self.objects(data)
-      guard rows.count < rowLimit, let next = page["$skipToken"]?.text else { return rows }
+      let next = page["$skipToken"]?.text
+      guard try await onPage(Self.objects(data), next == nil), let next else { return }
       guard seen.insert(next).inserted, seen.count < ARMClient.pageLimit else {
         throw answer.invalid("the list has no end")
       }

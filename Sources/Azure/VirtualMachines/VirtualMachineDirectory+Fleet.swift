@@ -1,148 +1,130 @@
 package import Platform
 
 extension VirtualMachineDirectory {
-  /// Which machines are meant, where it is more than one.
-  package struct Selection: Sendable, Equatable {
-    /// A tag and the value that it must have; nil is any.
-    package struct Tag: Sendable, Equatable {
-      package var name: String
-      package var value: String?
-
-      package init(name: String, value: String?) {
-        self.name = name
-        self.value = value
-      }
-
-      /// Azure compares tag names without regard to case, values with it.
-      func matches(_ tags: [String: String]) -> Bool {
-        tags.contains { $0.key.lowercased() == name.lowercased() && (value ?? $0.value) == $0.value }
-      }
-    }
-
-    /// Names of machines, in any case; empty is every machine.
-    package var names: [String]
-    /// All must match.
-    package var tags: [Tag]
-    package var resourceGroup: String?
-    /// An id or a display name.
-    package var subscription: String?
-
-    package init(
-      names: [String] = [], tags: [Tag] = [], resourceGroup: String? = nil,
-      subscription: String? = nil
-    ) {
-      self.names = names
-      self.tags = tags
-      self.resourceGroup = resourceGroup
-      self.subscription = subscription
-    }
-
-    func matches(_ id: ResourceID, _ machineTags: [String: String]) -> Bool {
-      let group = resourceGroup?.lowercased()
-      let known = names.map { $0.lowercased() }
-      return (group == nil || group == id.resourceGroup?.lowercased())
-        && (known.isEmpty || known.contains(id.name.lowercased()))
-        && tags.allSatisfy { $0.matches(machineTags) }
-    }
-  }
-
-  /// How many names stand in one query.
-  private static let namesInQuery = 300
-
-  /// Every machine of a selection: one query for all of them (300 names each), page by page; with
-  /// list calls as the fall-back where Resource Graph is refused or does not answer.
+  /// Gives every machine that a filter holds, page by page, by Resource Graph: a thousand rows to a
+  /// call. Where Resource Graph is refused, two list calls for each subscription stand in.
   ///
-  /// A machine that Resource Graph does not know yet is missing: ``find(_:)`` finds it by its name.
-  package func fleet(_ selection: Selection) async throws(Failure) -> Matches {
-    let purpose = "look up the virtual machines"
+  /// - Parameters:
+  ///   - onPage: takes some machines; none is given twice.
+  /// - Returns: subscriptions that could not be listed, each with the reason.
+  package func fleet(
+    _ filter: FleetFilter, onPage: ([VirtualMachine]) async throws(Failure) -> Void
+  ) async throws(Failure) -> [String] {
+    let purpose = "list the virtual machines"
     var subscription: String?
-    if let asked = selection.subscription { subscription = try await subscriptionID(asked) }
+    if let asked = filter.subscription { subscription = try await subscriptionID(asked) }
+    // Rows of one machine follow each other, but may lie on two pages.
+    var carried: [JSONTree] = []
+    var wasAnswered = false
     do throws(Failure) {
-      var rows: [JSONTree] = []
-      for conditions in Self.conditions(selection) {
-        rows += try await ResourceGraph(client: client).rows(
-          VirtualMachineQuery.text(where: conditions, resourceGroup: selection.resourceGroup),
-          subscriptions: subscription.map { [$0] } ?? [], hasFallBack: true, purpose: purpose)
+      try await ResourceGraph(client: client).pages(
+        VirtualMachineQuery.text(where: filter.conditions), subscriptions: subscription.map { [$0] } ?? [],
+        hasFallBack: true, purpose: purpose
+      ) { rows, isLast throws(Failure) in
+        wasAnswered = true
+        carried += rows
+        var held: [JSONTree] = []
+        if !isLast, let last = ResourceID(carried.last?["id"]?.text) {
+          let start = carried.lastIndex { ResourceID($0["id"]?.text) != last }.map { $0 + 1 } ?? 0
+          held = Array(carried[start...])
+          carried.removeSubrange(start...)
+        }
+        let machines = VirtualMachineQuery.machines(carried).filter { filter.holds($0) }
+        carried = held
+        if !machines.isEmpty { try await onPage(machines) }
+        return true
       }
-      let machines = VirtualMachineQuery.machines(rows)
-        .filter { selection.matches($0.id, $0.tags) }
-      return Matches(machines: machines, cameFromGraph: true, unread: [])
+      return []
     } catch {
-      guard Self.hasFallBack(error) else { throw error }
-    }
-    return try await fleetByLists(selection, subscription: subscription, purpose: purpose)
-  }
-
-  /// What each query asks for; the exact comparison is made here.
-  private static func conditions(_ selection: Selection) -> [[String]] {
-    // A value in the text of all tags leaves few machines to look at.
-    let tags = selection.tags.compactMap(\.value)
-      .filter { !$0.isEmpty && $0.utf8.allSatisfy(isPlain) }
-      .map { "tostring(tags) contains \(ResourceGraph.literal($0))" }
-    guard !selection.names.isEmpty else { return [tags] }
-    return stride(from: 0, to: selection.names.count, by: namesInQuery).map { start in
-      let names = selection.names[start..<min(start + namesInQuery, selection.names.count)]
-      return ["name in~ (\(names.map(ResourceGraph.literal).joined(separator: ", ")))"] + tags
+      // Part of the list is out already: a second way would give it again.
+      guard !wasAnswered else { throw error }
+      switch error.code {
+      case .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
+        .notFound:
+        return try await fleetByLists(filter, subscription, purpose, onPage)
+      default: throw error
+      }
     }
   }
 
-  /// What JSON writes as it is.
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    let scalar = Unicode.Scalar(byte)
-    return scalar.isASCII
-      && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-        || "-_.".unicodeScalars.contains(scalar))
+  /// The classic machines in sight; their one use is to be named as unsupported.
+  package func classicMachines(_ filter: FleetFilter) async throws(Failure) -> [ResourceID] {
+    var subscription: String?
+    if let asked = filter.subscription { subscription = try await subscriptionID(asked) }
+    let rows = try await ResourceGraph(client: client).rows(
+      """
+      Resources
+      | where type =~ 'microsoft.classiccompute/virtualmachines'
+      | project id, name
+      | order by id asc
+      """, subscriptions: subscription.map { [$0] } ?? [], hasFallBack: true,
+      purpose: "list the classic virtual machines")
+    return rows.compactMap { ResourceID($0["id"]?.text) }.filter { id in
+      filter.tags.isEmpty && filter.operatingSystem == nil
+        && (filter.resourceGroup.map { $0.lowercased() == id.resourceGroup?.lowercased() } ?? true)
+    }
   }
 
-  /// Lists the machines of each subscription side by side, then reads those of the selection.
+  // MARK: Without Resource Graph
+
   private func fleetByLists(
-    _ selection: Selection, subscription: String?, purpose: String
-  ) async throws(Failure) -> Matches {
-    var ids: [String] = [subscription].compactMap(\.self)
-    if ids.isEmpty {
+    _ filter: FleetFilter, _ subscription: String?, _ purpose: String,
+    _ onPage: ([VirtualMachine]) async throws(Failure) -> Void
+  ) async throws(Failure) -> [String] {
+    var ids: [String]
+    if let subscription {
+      ids = [subscription]
+    } else {
       ids = try await subscriptions().filter { $0.state?.lowercased() != "deleted" }.map(\.id)
     }
-    let group = selection.resourceGroup.map { "/resourceGroups/\($0)" } ?? ""
-    let lists = await sideBySide(ids.sorted()) { id in
-      await outcome { () async throws(Failure) in
-        try await client.list(
-          "/subscriptions/\(id)\(group)/providers/Microsoft.Compute/virtualMachines", .compute,
-          purpose: purpose)
-      }
-    }
-    var found: [ResourceID] = []
+    ids.sort()
     var unread: [String] = []
     var firstFailure: Failure?
-    for (id, list) in zip(ids.sorted(), lists) {
-      switch list {
-      case .success(let items):
-        found += items.compactMap { item in
-          guard let id = ResourceID(item["id"]?.text),
-            selection.matches(id, VirtualMachine.tags(item["tags"]))
-          else { return nil }
-          return id
-        }
-      case .failure(let failure) where failure.code == .interrupted: throw failure
-      case .failure(let failure):
+    for id in ids {
+      do throws(Failure) {
+        let machines = try await machines(of: id, filter, purpose)
+        if !machines.isEmpty { try await onPage(machines) }
+      } catch {
+        if error.code == .interrupted { throw error }
         // A group that is not in this subscription.
-        if failure.code == .notFound, selection.resourceGroup != nil { continue }
-        firstFailure = firstFailure ?? failure
-        unread.append("subscription \(id): \(failure.why ?? failure.what)")
+        if error.code == .notFound, filter.resourceGroup != nil { continue }
+        firstFailure = firstFailure ?? error
+        unread.append("subscription \(id): \(error.why ?? error.what)")
       }
     }
-    if found.isEmpty, let firstFailure, unread.count == ids.count { throw firstFailure }
-    let read = await sideBySide(found) { id in
-      await outcome { () async throws(Failure) in try await get(id) }
-    }
-    var machines: [VirtualMachine] = []
-    for result in read {
-      switch result {
-      case .success(let machine): machines.append(machine)
-      // Deleted since the list was made.
-      case .failure(let failure) where failure.code == .vmNotFound: continue
-      case .failure(let failure): throw failure
+    if let firstFailure, unread.count == ids.count { throw firstFailure }
+    return unread
+  }
+
+  /// The machines of a subscription with their interfaces; subnets and power are not known then.
+  private func machines(
+    of subscription: String, _ filter: FleetFilter, _ purpose: String
+  ) async throws(Failure) -> [VirtualMachine] {
+    let group = filter.resourceGroup.map { "/resourceGroups/\($0)" } ?? ""
+    let trees = try await client.list(
+      "/subscriptions/\(subscription)\(group)/providers/Microsoft.Compute/virtualMachines",
+      .compute, purpose: purpose)
+    var addresses: [ResourceID: [VMAddress]] = [:]
+    if !trees.isEmpty {
+      // A machine's interface may lie in another group.
+      let interfaces = try? await client.list(
+        "/subscriptions/\(subscription)/providers/Microsoft.Network/networkInterfaces", .network,
+        purpose: "list the network interfaces")
+      for interface in interfaces ?? [] {
+        guard let id = ResourceID(interface["id"]?.text),
+          let owner = ResourceID(interface["properties", "virtualMachine", "id"]?.text)
+        else { continue }
+        let configurations = Self.configurations(
+          of: Interface(id: id, isPrimary: interface["properties", "primary"]?.truth != false),
+          interface)
+        addresses[owner, default: []] += configurations.map { Self.address($0, [:]) }
       }
     }
-    return Matches(machines: machines, cameFromGraph: false, unread: unread)
+    return trees.compactMap { tree in
+      guard let id = ResourceID(tree["id"]?.text) else { return nil }
+      var machine = Self.machine(id, tree)
+      machine.addresses = (addresses[id] ?? []).markingFirstAsPrimary()
+      return filter.holds(machine) ? machine : nil
+    }
   }
 }

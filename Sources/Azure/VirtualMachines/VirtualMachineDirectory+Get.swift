@@ -76,13 +76,13 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private struct Interface {
+  struct Interface {
     var id: ResourceID
     var isPrimary: Bool
   }
 
   /// One IP configuration before its public address and subnet are read.
-  private struct Configuration {
+  struct Configuration {
     var networkInterface: ResourceID
     var networkSecurityGroup: ResourceID?
     var privateIPv4: String?
@@ -102,7 +102,7 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private static func configurations(
+  static func configurations(
     of interface: Interface, _ tree: JSONTree?
   ) -> [Configuration] {
     let list = tree?["properties", "ipConfigurations"]?.elements ?? []
@@ -123,7 +123,7 @@ extension VirtualMachineDirectory {
     }
   }
 
-  private static func address(
+  static func address(
     _ configuration: Configuration, _ parts: [ResourceID: Result<JSONTree, Failure>]
   ) -> VMAddress {
     let publicIP = configuration.publicIP.flatMap { try? parts[$0]?.get() }
@@ -167,11 +167,12 @@ extension VirtualMachineDirectory {
   }
 
   /// Machines of other kinds have no just-in-time access.
-  private static func unsupported(_ id: ResourceID) -> Failure {
+  static func unsupported(_ id: ResourceID) -> Failure {
     let kind =
       switch id.type.lowercased() {
       case "microsoft.compute/virtualmachinescalesets/virtualmachines":
         "an instance of a scale set"
+      case scaleSetType.lowercased(): "a scale set"
       case "microsoft.hybridcompute/machines": "an Arc machine"
       case "microsoft.classiccompute/virtualmachines": "a classic virtual machine"
       default: "a resource of type \(id.type.isEmpty ? "subscription or group" : id.type)"

@@ -7,6 +7,13 @@ package struct Subscription: Sendable, Equatable, Codable {
   package var tenantID: String?
   /// `Enabled`, `Warned`, `PastDue`, `Disabled`, `Deleted`.
   package var state: String?
+
+  package init(id: String, name: String, tenantID: String? = nil, state: String? = nil) {
+    self.id = id
+    self.name = name
+    self.tenantID = tenantID
+    self.state = state
+  }
 }
 
 extension VirtualMachineDirectory {

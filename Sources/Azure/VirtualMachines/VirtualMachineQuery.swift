@@ -3,18 +3,21 @@
 /// Contract section 3. Three joins and two `mv-expand` are all the language allows.
 enum VirtualMachineQuery {
   static func text(name: String, resourceGroup: String?) -> String {
-    text(where: ["name =~ \(ResourceGraph.literal(name))"], resourceGroup: resourceGroup)
+    var conditions = ["name =~ \(ResourceGraph.literal(name))"]
+    if let resourceGroup { conditions.append(inGroup(resourceGroup)) }
+    return text(where: conditions)
   }
 
-  static func text(where conditions: [String], resourceGroup: String?) -> String {
-    var conditions = conditions
-    if let resourceGroup {
-      conditions.append("resourceGroup =~ \(ResourceGraph.literal(resourceGroup))")
-    }
-    let lines = conditions.map { "\n| where \($0)" }.joined()
+  static func inGroup(_ name: String) -> String {
+    "resourceGroup =~ \(ResourceGraph.literal(name))"
+  }
+
+  /// - Parameter conditions: each on a machine's own members; none is every machine.
+  static func text(where conditions: [String]) -> String {
+    let filters = conditions.map { "\n| where \($0)" }.joined()
     return """
       Resources
-      | where type =~ 'microsoft.compute/virtualmachines'\(lines)
+      | where type =~ 'microsoft.compute/virtualmachines'\(filters)
       | project id, name, resourceGroup, subscriptionId, tenantId, location, zones, tags,
           vmKey = tolower(id), vmId = tostring(properties.vmId),
           osType = tostring(properties.storageProfile.osDisk.osType),
@@ -51,8 +54,7 @@ enum VirtualMachineQuery {
 
   /// Names that look like a mistyped one; the ranking is ours.
   static func nearText(name: String, resourceGroup: String?) -> String {
-    let group =
-      resourceGroup.map { "\n| where resourceGroup =~ \(ResourceGraph.literal($0))" } ?? ""
+    let group = resourceGroup.map { "\n| where \(inGroup($0))" } ?? ""
     let start = ResourceGraph.literal(String(name.prefix(1)))
     let end = ResourceGraph.literal(String(name.suffix(3)))
     return """

@@ -1,0 +1,53 @@
+package import Azure
+package import Platform
+
+/// What is to become of one policy.
+package struct PolicyPlan: Sendable, Equatable {
+  package var policy: ResourceID
+  package var edits: [EntryEdit]
+  /// Entries of deleted machines that go as well.
+  package var dropping: [ResourceID] = []
+  /// Completes "cannot …".
+  package var purpose: String
+  /// The entry that the edit was made on; where it is another by now, nothing is written. Nil where
+  /// the edit names only what it changes.
+  package var base: JSONTree?
+  /// What the user should know before saying yes.
+  package var remarks: [String] = []
+
+  package init(
+    policy: ResourceID, edits: [EntryEdit], purpose: String, remarks: [String] = []
+  ) {
+    self.policy = policy
+    self.edits = edits
+    self.purpose = purpose
+    self.remarks = remarks
+  }
+
+  /// The body of the PUT for a policy as it is; nil where the policy goes.
+  package func body(for tree: JSONTree?) throws(Failure) -> JSONTree? {
+    try PolicyEdit.apply(edits, dropping: dropping, in: tree)
+  }
+
+  /// The entries that are changed, as they stand.
+  func entries(in tree: JSONTree?) -> [JSONTree?] {
+    edits.map { PolicyEdit.entry(of: $0.machine, in: tree) }
+  }
+}
+
+/// What became of a policy.
+package struct PolicyResult: Sendable, Equatable {
+  package enum Change: String, Sendable {
+    case created, changed, deleted
+    case none
+  }
+
+  package var id: ResourceID
+  package var change: Change
+  /// As it was read back; nil where it went.
+  package var policy: JITPolicy?
+  package var machines: [ResourceID]
+  /// Entries of deleted machines that were taken out.
+  package var dropped: [ResourceID]
+  package var notes: [String]
+}

@@ -1,0 +1,229 @@
+package import Azure
+import FoundationEssentials
+package import Platform
+import Terminal
+
+/// Whether the ports of a policy are really shut: read from the security groups, not believed.
+package struct PortProof: Sendable, Equatable {
+  package enum Verdict: Sendable, Equatable {
+    case shut
+    /// Somebody gets in without a window.
+    case open([PortExposure.Hole])
+    /// It cannot be told; why, for the user.
+    case unknown(String)
+  }
+
+  package struct Port: Sendable, Equatable {
+    package var number: Int
+    package var verdict: Verdict
+
+    /// Whether somebody from outside gets in without a window.
+    package var isOpenToInternet: Bool {
+      guard case .open(let holes) = verdict else { return false }
+      return holes.contains(where: \.reachesInternet)
+    }
+  }
+
+  package var machine: VirtualMachine
+  package var ports: [Port]
+  /// The ways that were read, for a rule that shuts what is open.
+  package var paths: [InboundPath]
+  var exposures: [[PortExposure]]
+
+  /// - Parameters:
+  ///   - entry: what the policy says of the machine.
+  ///   - isWindow: the rules of windows that are open at the moment.
+  init(
+    of machine: VirtualMachine, entry: JITPolicy.Machine, paths: [InboundPath],
+    isWindow: @escaping (SecurityGroupRule, Int) -> Bool
+  ) {
+    self.machine = machine
+    self.paths = paths
+    let rules = entry.ports
+    exposures = paths.map { path in
+      rules.map { rule in
+        path.exposure(port: rule.number, protocol: rule.protocol) { isWindow($0, rule.number) }
+      }
+    }
+    var verdicts: [Port] = []
+    for (index, rule) in rules.enumerated() where !verdicts.contains(where: { $0.number == rule.number }) {
+      verdicts.append(
+        Port(
+          number: rule.number,
+          verdict: Self.verdict(exposures.map { $0[index] }, machine, entry)))
+    }
+    ports = verdicts
+  }
+
+  private static func verdict(
+    _ exposures: [PortExposure], _ machine: VirtualMachine, _ entry: JITPolicy.Machine
+  ) -> Verdict {
+    if let firewall = entry.publicIPAddress {
+      return .unknown("the firewall \(firewall) stands before it, and its rules decide")
+    }
+    guard !exposures.isEmpty else {
+      return .unknown(machine.unread.first ?? "its network interfaces could not be read")
+    }
+    let open = exposures.filter { !$0.isShut }
+    if open.isEmpty { return .shut }
+    if let unread = open.lazy.flatMap(\.unread).first { return .unknown(unread) }
+    guard open.allSatisfy(\.isGuarded) else {
+      return .unknown("no network security group guards it")
+    }
+    return .open(open.flatMap(\.holes))
+  }
+
+  /// Whether the deny rule of just-in-time access is there, so that the verdict is final.
+  func isSettled(_ entry: JITPolicy.Machine) -> Bool {
+    if ports.allSatisfy({ $0.verdict == .shut }) { return true }
+    if paths.allSatisfy(\.groups.isEmpty) || entry.publicIPAddress != nil { return true }
+    return entry.ports.allSatisfy { rule in
+      paths.contains { !$0.denyRules(port: rule.number).isEmpty }
+    }
+  }
+}
+
+/// Reads the security groups until the policy shows in them, and mends what is open.
+package struct PortProver: Sendable {
+  let world: World
+  let azure: AzureAccess
+
+  package init(_ world: World, _ azure: AzureAccess) {
+    self.world = world
+    self.azure = azure
+  }
+
+  /// Reads what guards the ports of a machine that a policy holds.
+  ///
+  /// - Parameter waits: whether a deny rule that is not there yet is waited for.
+  /// - Returns: nil where the policy does not hold the machine.
+  package func prove(
+    _ machine: VirtualMachine, _ policy: JITPolicy, waits: Bool = true
+  ) async throws(Failure) -> PortProof? {
+    guard let entry = policy.machine(machine.id) else { return nil }
+    let now = world.clock.now()
+    let live = policy.windows(of: machine.id).filter { $0.isLive(at: now) }.map(\.port)
+    let deadline = ContinuousClock.now + DenyRule.appearing
+    while true {
+      let proof = PortProof(
+        of: machine, entry: entry, paths: await azure.securityGroups.paths(to: machine)
+      ) { rule, port in
+        // A lock may keep a rule beyond its window: then it is no window.
+        rule.jit?.kind == .window && live.contains { $0.number == port }
+      }
+      if !waits || proof.isSettled(entry) || ContinuousClock.now > deadline { return proof }
+      do {
+        try await Task.sleep(for: .seconds(2))
+      } catch {
+        throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
+      }
+    }
+  }
+
+  /// Offers to write the rules that shut what a proof found open.
+  ///
+  /// - Parameter isConfirmed: `--yes`.
+  /// - Returns: the proof after the change; the same one where nothing was to be changed.
+  package func mend(
+    _ proof: PortProof, _ policy: JITPolicy, isConfirmed: Bool
+  ) async throws(Failure) -> PortProof {
+    var rules: [ShuttingRule] = []
+    for (path, exposures) in zip(proof.paths, proof.exposures) {
+      for rule in try ShuttingRule.plan(for: exposures, on: path) where !rules.contains(rule) {
+        rules.append(rule)
+      }
+    }
+    guard !rules.isEmpty else { return proof }
+    let lines = rules.map { rule in
+      "rule \(rule.id.name) in \(rule.group.name): priority \(rule.priority), denies port "
+        + "\(rule.ports.map(String.init).joined(separator: ", ")) of \(rule.address) from any, before "
+        + rule.outranked.joined(separator: ", ")
+    }
+    let text = lines.joined(separator: "\n")
+    if isConfirmed {
+      world.console.note(text)
+    } else {
+      let question = "\(text)\nWrite \(rules.count == 1 ? "it" : "them")?"
+      switch await world.ask({ $0.confirm(question) }) {
+      case .given(true): break
+      case .interrupted: throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
+      default: return proof
+      }
+    }
+    for rule in rules {
+      try await azure.securityGroups.put(
+        rule.id, properties: rule.properties, purpose: "write the security rule \(rule.id.name)")
+      world.console.note(
+        "undo it with: \(ShuttingRule.deleting(rule.id.name, of: rule.group))")
+    }
+    return try await prove(proof.machine, policy, waits: false) ?? proof
+  }
+
+  /// The rules that ``mend(_:_:isConfirmed:)`` made for a machine, by its own addresses.
+  package func ownRules(_ machine: VirtualMachine) async -> [ResourceID] {
+    var ids: [ResourceID] = []
+    for path in await azure.securityGroups.paths(to: machine) {
+      guard let address = path.destination.privateAddress?.text else { continue }
+      for group in path.groups {
+        for rule in group.rules where ShuttingRule.isOwn(rule, address: address) {
+          if let id = rule.id, !ids.contains(id) { ids.append(id) }
+        }
+      }
+    }
+    return ids
+  }
+}
+
+extension PortProof {
+  /// What is open to the Internet, as a failure that says by which rule and how to mend it; nil
+  /// where nothing is.
+  package func failure(retype: String) -> Failure? {
+    let lines = ports.compactMap { port -> String? in
+      guard case .open(let holes) = port.verdict, port.isOpenToInternet else { return nil }
+      return holes.filter(\.reachesInternet).map { Self.text($0, port.number, paths) }
+        .joined(separator: "\n")
+    }
+    guard !lines.isEmpty else { return nil }
+    let open = ports.filter(\.isOpenToInternet).map { "port \($0.number)" }
+    return Failure(
+      .portStillOpen,
+      what: "\(open.joined(separator: ", ")) of \(machine.name) is still open without a window",
+      why: lines.joined(separator: "\n"), next: retype)
+  }
+
+  /// What is worth a warning: ways in from inside, and what could not be told.
+  package var warnings: [String] {
+    ports.compactMap { port in
+      switch port.verdict {
+      case .unknown(let reason):
+        "cannot tell whether port \(port.number) of \(machine.name) is shut: \(reason)"
+      case .open(let holes) where !port.isOpenToInternet:
+        holes.map { Self.text($0, port.number, paths) }.joined(separator: "\n")
+      default: nil
+      }
+    }
+  }
+
+  private static func text(
+    _ hole: PortExposure.Hole, _ port: Int, _ paths: [InboundPath]
+  ) -> String {
+    let rules = hole.openings.map { "'\($0.rule.name)' (priority \($0.rule.priority), \($0.group.name))" }
+    let deny = paths.lazy.flatMap { $0.denyRules(port: port) }.first
+    let behind = deny.map { ", before the deny rule of just-in-time access (\($0.rule.priority))" } ?? ""
+    let mend =
+      hole.openings.last.map { opening in
+        opening.rule.isDefault
+          ? "" : "; to take it out: \(ShuttingRule.deleting(opening.rule.name, of: opening.group))"
+      } ?? ""
+    return "the rule \(rules.joined(separator: " and ")) lets \(sourceText(hole)) in to port \(port)"
+      + behind + (hole.isCertain ? "" : " (as far as can be told)") + mend
+  }
+
+  private static func sourceText(_ hole: PortExposure.Hole) -> String {
+    if hole.sources.isEverything { return "everybody" }
+    let rule = hole.openings.last?.rule
+    let names = (rule?.sources ?? []) + (rule?.sourceGroups.map(\.name) ?? [])
+    let text = names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", …" : "")
+    return text == "*" ? "everybody" : text
+  }
+}

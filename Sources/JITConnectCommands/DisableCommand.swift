@@ -1,0 +1,75 @@
+import ArgumentParser
+import Azure
+import JITConnect
+import Platform
+import Terminal
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// `jitconnect disable vm…`: takes machines out of their policies.
+struct DisableCommand: VerbCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "disable",
+    abstract: "Take VMs out of just-in-time access.",
+    usage: "jitconnect disable [options] vm ...",
+    discussion: """
+      Only these VMs' entries go; a policy whose last entry it was goes as well. A VM that was \
+      deleted and still stands in a policy can be named too. Rules that enable --fix made for the VM \
+      are taken away with it.
+      """, helpNames: .long)
+
+  @OptionGroup var common: VerbOptions
+  @OptionGroup var policy: PolicyOptions
+
+  @Argument(help: ArgumentHelp("vm, group/vm or a resource id.", valueName: "vm"))
+  var targets: [String]
+
+  func run(in world: World) async throws -> Int32 {
+    let settings = try common.settings(in: world.environment)
+    let azure = try await AzureAccess(world, settings)
+    let search = MachineSearch(world, azure, settings, command: "jitconnect disable")
+    let disabling = Disabling(azure, search)
+    var found: [Disabling.Target] = []
+    for target in targets {
+      let item = try await disabling.target(try common.query(target, in: world.environment))
+      if !found.contains(where: { $0.id == item.id }) { found.append(item) }
+    }
+    var plans = disabling.plans(found, now: world.clock.now())
+    var rules: [ResourceID] = []
+    for machine in found.compactMap(\.machine) {
+      rules += await PortProver(world, azure).ownRules(machine).filter { !rules.contains($0) }
+    }
+    if !plans.isEmpty {
+      plans[0].remarks += rules.map { "the rule \($0.name), made by enable --fix, goes too" }
+    }
+    let work = PolicyWork(
+      world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
+      retype: (["jitconnect disable"] + targets).joined(separator: " "))
+    if try await policy.print(plans, work) {
+      if policy.format == nil {
+        for rule in rules { try writeLine(ShuttingRule.deleting(rule)) }
+      }
+      return 0
+    }
+    let results = try await work.carryOut(plans)
+    for rule in rules {
+      do throws(Failure) {
+        try await azure.securityGroups.deleteRule(rule)
+      } catch {
+        world.console.warn("the rule \(rule.name) is still there: \(error)")
+      }
+    }
+    for note in results.flatMap(\.notes) { world.console.warn(note) }
+    world.console.note(
+      "just-in-time access is off on \(found.map(\.id.name).joined(separator: ", ")); what their "
+        + "network security groups say counts from now on")
+    if common.json { try JSONOutput.write(PolicyReport(results)) }
+    return 0
+  }
+
+  private func writeLine(_ text: String) throws { try writeAll(STDOUT_FILENO, (text + "\n").utf8) }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Azure
+import JITConnect
+import Platform
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The options of the verbs that write policies.
+struct PolicyOptions: ParsableArguments {
+  @Flag(help: "Print the calls as az rest lines; write nothing.")
+  var dryRun = false
+
+  @Option(
+    name: .customLong("print"),
+    help: ArgumentHelp(
+      "Print the policy instead of writing it: bicep, azapi, arm or rest.", valueName: "format"))
+  var format: PolicyPrint?
+
+  @Flag(help: "Take out entries of deleted VMs where Azure refuses the policy for them.")
+  var dropDeleted = false
+
+  /// Prints what would be written, where that was asked for.
+  ///
+  /// - Returns: whether it was.
+  func print(
+    _ plans: [PolicyPlan], _ work: PolicyWork
+  ) async throws -> Bool {
+    guard dryRun || format != nil else { return false }
+    var prepared: [PolicyWork.Prepared] = []
+    for plan in plans { prepared.append(try await work.prepare(plan)) }
+    // A dry run is about what would happen; a printed policy is wanted also where nothing would.
+    if format == nil { prepared.removeAll(where: \.diff.isEmpty) }
+    let text = try (format ?? .rest).text(
+      prepared, resourceManager: work.resourceManager)
+    try writeAll(STDOUT_FILENO, text.utf8)
+    return true
+  }
+}
+
+extension PolicyPrint: ExpressibleByArgument {}
