@@ -34,7 +34,7 @@ extension Connect {
         return connection
       }
     } catch {
-      if error.code == .windowRefused { own.distrust(window.record) }
+      if [.windowRefused, .windowVanished].contains(error.code) { own.distrust(window.record) }
       throw error
     }
     own.distrust(window.record)
@@ -105,6 +105,7 @@ extension Connect {
   ) async -> Failure? {
     let begun = ContinuousClock.now
     var hasTold = false
+    var rule = RuleWatch(azure: azure, machine: machine, window: window)
     while !Task.isCancelled {
       guard (try? await Task.sleep(for: .seconds(3))) != nil else { return nil }
       let state: JITPolicy.Window?
@@ -121,6 +122,7 @@ extension Connect {
       if !state.port.status.mayOpen {
         return .windowRefused(machine.name, window.port, state.port.status)
       }
+      if state.port.status == .initiated, let vanished = await rule.look() { return vanished }
       if state.port.status == .initiated, !hasTold, ContinuousClock.now - begun > Self.patience {
         hasTold = true
         world.console.warn(

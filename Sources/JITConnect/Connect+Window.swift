@@ -35,7 +35,7 @@ extension Connect {
         "port \(port) of \(machine.name) is open for \(texts(plan.sources)) until "
           + localTimeText(open.end, now: now))
       let window = GrantedWindow(open, of: machine.id, policy: policy, plan)
-      tell(window)
+      tell(window, machine)
       return window
     case .request(let durations):
       try await world.nameOthers(
@@ -57,13 +57,14 @@ extension Connect {
       world.console.note(
         "requested port \(port) of \(machine.name) for \(texts(plan.sources)) until "
           + localTimeText(window.end, now: world.clock.now()))
-      tell(window)
+      tell(window, machine)
       return window
     }
   }
 
   /// What stays open when the user breaks off from now on.
-  private func tell(_ window: GrantedWindow) {
+  private func tell(_ window: GrantedWindow, _ machine: VirtualMachine) {
+    used.add(window.record, machine)
     notice.opened(
       port: window.port, of: window.machine.name, for: window.sourceText, until: window.end,
       now: world.clock.now())

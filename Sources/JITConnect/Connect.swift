@@ -15,6 +15,8 @@ package struct Connect: Sendable {
   let words: [[UInt8]]
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
+  /// What is to be closed at the end (`JitCloseOnExit`).
+  let used = UsedWindows()
 
   /// - Parameters:
   ///   - givesDesktop: whether a bare Windows VM is answered with its desktop.
@@ -40,8 +42,12 @@ package struct Connect: Sendable {
     try refuseWhatIsNotBuiltIn()
     guard options.jit.isOn else { return try await connectPlainly() }
     do {
-      return try await connectThroughAzure()
-    } catch let failure as Failure where failure.code == .interrupted {
+      let status = try await connectThroughAzure()
+      await closeOnExit()
+      return status
+    } catch {
+      await closeOnExit()
+      guard let failure = error as? Failure, failure.code == .interrupted else { throw error }
       throw notice.explaining(failure)
     }
   }
@@ -61,6 +67,8 @@ package struct Connect: Sendable {
       }
       return try await session(over: connection, with: machine).status
     case .rdp(let machine, let connection):
+      // The desktop's client comes in by the window after us.
+      _ = used.take()
       return try await deliverDesktopFile(for: machine, over: connection)
     case .plain:
       return try await connectPlainly()

@@ -32,7 +32,10 @@ extension Connect {
       try refuse("--client openssh through a jump host", "leave out --client openssh")
     }
     if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
-    if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
+    if options.jit.closeOnExit, options.jit.isOn, options.jit.client == .openssh {
+      // This process becomes ssh: nobody is left at the end.
+      try refuse("--close-on-exit with --client openssh", "leave out one of them")
+    }
     if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
     if options.jit.rdpClient != nil { try refuse("--open") }
     if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }

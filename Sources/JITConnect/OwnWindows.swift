@@ -43,6 +43,16 @@ package struct OwnWindows: Sendable {
       .sorted { $0.end > $1.end }
   }
 
+  /// Those of this user on a machine that are not over by their own time.
+  package func all(on machine: ResourceID) -> [Window] {
+    read().filter { $0.machine == machine && $0.isOwn }
+  }
+
+  /// Forgets windows that are over before their time.
+  package func forget(_ over: [Window]) {
+    change { windows in windows.removeAll { over.contains($0) } }
+  }
+
   /// Whether a window in a policy is one that this user opened.
   package func holds(_ window: JITPolicy.Window) -> Bool {
     read().contains { $0.isOwn && $0.isSame(as: window) }
@@ -57,11 +67,14 @@ package struct OwnWindows: Sendable {
     guard !new.isEmpty else { return }
     change { windows in
       for window in new {
-        windows.removeAll {
-          $0.machine == window.machine && $0.port == window.port && $0.sources == window.sources
-            && $0.isOwn
+        // An older one for the same is still ours; it is only not used again.
+        for index in windows.indices
+        where windows[index].machine == window.machine && windows[index].port == window.port
+          && windows[index].sources == window.sources && windows[index].isOwn
+        {
+          windows[index].isUsable = false
         }
-        windows.append(window)
+        windows.insert(window, at: 0)
       }
     }
   }

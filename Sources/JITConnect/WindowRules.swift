@@ -26,6 +26,39 @@ struct WindowRules: Sendable {
   }
 }
 
+/// Notices that a window's rule was there and is gone before its time.
+struct RuleWatch: Sendable {
+  let azure: AzureAccess
+  let machine: VirtualMachine
+  let window: GrantedWindow
+  private var wasThere = false
+  private var isBlind = false
+
+  init(azure: AzureAccess, machine: VirtualMachine, window: GrantedWindow) {
+    self.azure = azure
+    self.machine = machine
+    self.window = window
+  }
+
+  /// - Returns: that it vanished.
+  mutating func look() async -> Failure? {
+    if isBlind { return nil }
+    switch await WindowRules(azure: azure, machine: machine).state(of: window) {
+    case .present: wasThere = true
+    case .unknown: isBlind = true
+    case .absent where wasThere:
+      return Failure(
+        .windowVanished,
+        what: "the rule that let \(window.sourceText) in to port \(window.port) of "
+          + "\(machine.name) is gone before its time",
+        why: "something removed it from the network security group; terraform apply does that",
+        next: "jitconnect request \(machine.resourceGroup)/\(machine.name):\(window.port)")
+    case .absent: break
+    }
+    return nil
+  }
+}
+
 extension SecurityGroupRule {
   /// Whether it lets in these sources and nobody else.
   func isFor(_ sources: [SourcePrefix]) -> Bool {
