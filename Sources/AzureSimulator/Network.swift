@@ -212,6 +212,15 @@ extension World {
         throw AzureError(404, "NotFound", "Resource \(id) not found.")
       }
       return HTTPServerResponse(200, ruleJSON(rule, in: group))
+    case "PUT":
+      guard let name else { throw notFound(request) }
+      try caller.require(action + "write", on: id)
+      guard let group = securityGroups[key] else { throw missing }
+      let isNew = !group.rules.contains { $0.name.lowercased() == name.lowercased() }
+      let rule = try securityRule(name, in: group, request.body())
+      securityGroups[key]?.rules.removeAll { $0.name.lowercased() == name.lowercased() }
+      securityGroups[key]?.rules.append(rule)
+      return HTTPServerResponse(isNew ? 201 : 200, ruleJSON(rule, in: group))
     case "DELETE":
       guard let name else { throw notFound(request) }
       try caller.require(action + "delete", on: id)

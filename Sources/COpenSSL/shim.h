@@ -11,7 +11,13 @@
 #include <openssl/pkcs12.h>
 #include <openssl/pkcs7.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
+
+// EVP_RSA_gen is a macro that Swift does not import.
+static inline EVP_PKEY *copenssl_rsa_generate(int bits) {
+  return EVP_RSA_gen((size_t)bits);
+}
 
 // A list of certificates. The sk_X509_… calls are macros that Swift does not import.
 

@@ -46,9 +46,13 @@ package struct EntryEditor: Sendable {
         try await askAgain(problems)
       }
     } catch {
+      let isUntouched = (try? Files.read(file)).map { $0 == Array(text.utf8) } ?? true
+      guard !isUntouched else {
+        remove(file)
+        throw error
+      }
       var failure = error
       let kept = "what was typed is kept in \(file)"
-      try? Files.replace(file, with: text.utf8)
       failure.why = failure.why.map { "\($0)\n\(kept)" } ?? kept
       throw failure
     }

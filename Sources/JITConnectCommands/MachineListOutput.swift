@@ -56,7 +56,9 @@ struct MachineListOutput {
       let text = JSONOutput.text(end, pretty: false)
       // The members that follow the machines.
       try write("\n]," + text.dropFirst() + "\n")
-    case .tables: try write(tables(console))
+    case .tables:
+      try write(tables(console))
+      if kept.isEmpty { console.note("no virtual machine in sight fits") }
     }
   }
 
@@ -130,7 +132,7 @@ struct MachineListRow {
     (item.entry?.ports ?? item.wouldEnable).map { rule in
       let sources = rule.allowsAnySource ? "any" : rule.allowedSources.map(\.text).joined(separator: ",")
       let name = rule.protocol == .any ? "\(rule.number)" : "\(rule.number)/\(rule.protocol)"
-      let limit = rule.maximumDuration.map { " ≤\(durationWord($0))" } ?? ""
+      let limit = rule.maximumDuration.map { " max \(durationWord($0))" } ?? ""
       return "\(name) from \(sources)\(limit)"
     }.joined(separator: "; ")
   }

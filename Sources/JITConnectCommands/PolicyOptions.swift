@@ -17,7 +17,7 @@ struct PolicyOptions: ParsableArguments {
   @Option(
     name: .customLong("print"),
     help: ArgumentHelp(
-      "Print the policy instead of writing it: bicep, azapi, arm or rest.", valueName: "format"))
+      "Print the policy instead of writing it.", valueName: "format"))
   var format: PolicyPrint?
 
   @Flag(help: "Take out entries of deleted VMs where Azure refuses the policy for them.")

@@ -38,6 +38,13 @@ struct WireReader {
     return value
   }
 
+  mutating func uint64() -> UInt64? {
+    var copy = self
+    guard let high = copy.uint32(), let low = copy.uint32() else { return nil }
+    self = copy
+    return UInt64(high) << 32 | UInt64(low)
+  }
+
   mutating func string() -> [UInt8]? {
     var copy = self
     guard let length = copy.uint32(), copy.bytes.count >= Int(length) else { return nil }

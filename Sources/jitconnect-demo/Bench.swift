@@ -139,7 +139,8 @@ struct Bench: ~Copyable {
     let command = ["true"]
     let (own, other) = try pairs(15, own: command, other: command, port: stage.server.port)
     say(Self.row(["loopback"] + Self.cells(own, other), Self.narrow))
-    let far = try DelayProxy(to: stage.server.port, roundTrip: .milliseconds(50))
+    let far = try DistantServer(
+      to: stage.server.port, roundTrip: .milliseconds(50), environment: stage.variables)
     let (farOwn, farOther) = try pairs(7, own: command, other: command, port: far.port)
     say(Self.row(["50 ms round trip"] + Self.cells(farOwn, farOther), Self.narrow))
   }
@@ -148,7 +149,8 @@ struct Bench: ~Copyable {
     let size = 256 << 20
     let file = stage.folder.path + "/work/256MiB"
     try writeFile(file, size: size)
-    let far = try DelayProxy(to: stage.server.port, roundTrip: .milliseconds(50))
+    let far = try DistantServer(
+      to: stage.server.port, roundTrip: .milliseconds(50), environment: stage.variables)
     say("\n256 MiB, connect and transfer:\n")
     say(
       Self.row(

@@ -19,6 +19,8 @@ struct DemoOptions {
   var program: String?
   var simulateOnly = false
   var measures = false
+  /// A port of this machine that a delay proxy stands before, for the bench's own use.
+  var distant: UInt16?
   /// Milliseconds added to each call.
   var delay = 0
   /// Milliseconds from a request to the opening of the port.
@@ -43,6 +45,7 @@ struct DemoOptions {
       case "--jitconnect": program = try value(of: argument)
       case "--simulate-only": simulateOnly = true
       case "--bench": measures = true
+      case "--distant": distant = UInt16(exactly: try number(of: argument))
       case "--delay": delay = try number(of: argument)
       case "--opening": opening = try number(of: argument)
       case "--machines": machines = try number(of: argument)

@@ -9,6 +9,9 @@ import Platform
 
 do {
   let options = try DemoOptions(Array(CommandLine.arguments.dropFirst()))
+  if let target = options.distant {
+    exit(try DistantServer.serve(to: target, roundTrip: .milliseconds(options.delay)))
+  }
   exit(try DemoStage.run(options))
 } catch {
   say("jitconnect-demo: error: \(error)", to: STDERR_FILENO)

@@ -9,6 +9,8 @@ import Testing
     "what the program says of itself",
     arguments: [
       ("help", ["--help"]), ("ssh-help", ["ssh", "--help"]), ("query-cipher", ["-Q", "cipher"]),
+      ("list-help", ["list", "--help"]), ("enable-help", ["enable", "--help"]),
+      ("edit-help", ["edit", "--help"]), ("disable-help", ["disable", "--help"]),
       ("query-kex", ["-Q", "kex"]), ("query-mac", ["-Q", "mac"]), ("query-key", ["-Q", "key"]),
     ])
   func texts(name: String, arguments: [String]) async throws {
@@ -17,18 +19,7 @@ import Testing
     ).finish()
     #expect(run.ending == .exited(0))
     #expect(run.error == "")
-    try compare(run.text, with: name)
+    try GoldenFile.compare(run.text, with: "\(name).txt")
     #expect(run.text.split(separator: "\n").allSatisfy { $0.count <= 80 })
-  }
-
-  private func compare(_ text: String, with name: String) throws {
-    let path = Files.parentDirectory(of: #filePath) + "/Golden/\(name).txt"
-    if Environment.current()["JITCONNECT_RECORD"] == "1" {
-      try Files.replace(path, with: text.utf8, mode: 0o644)
-      Issue.record("\(name) was recorded anew; run again without JITCONNECT_RECORD")
-      return
-    }
-    let golden = String(decoding: try Files.read(path), as: UTF8.self)
-    #expect(text == golden, "JITCONNECT_RECORD=1 make test writes \(name).txt anew")
   }
 }

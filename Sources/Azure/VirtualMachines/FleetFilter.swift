@@ -58,7 +58,8 @@ package struct FleetFilter: Sendable, Equatable {
       && (resourceGroup.map { $0.lowercased() == machine.resourceGroup.lowercased() } ?? true)
   }
 
-  /// What Resource Graph can sift by itself.
+  /// What Resource Graph can sift by itself. Tags are not: their names know no letter case in Azure,
+  /// and do in its queries.
   var conditions: [String] {
     var conditions: [String] = []
     if !names.isEmpty {
@@ -70,12 +71,6 @@ package struct FleetFilter: Sendable, Equatable {
       conditions.append(
         "tostring(properties.storageProfile.osDisk.osType) =~ "
           + ResourceGraph.literal(operatingSystem.rawValue))
-    }
-    for tag in tags {
-      // Compared here without letter case in the value; the rest is left to ``holds(_:)``.
-      let value = "tostring(tags[\(ResourceGraph.literal(tag.name))])"
-      conditions.append(
-        tag.value.map { "\(value) =~ \(ResourceGraph.literal($0))" } ?? "isnotempty(\(value))")
     }
     return conditions
   }

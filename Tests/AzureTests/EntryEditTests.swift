@@ -1,0 +1,128 @@
+import Platform
+import Testing
+
+@testable import Azure
+
+@Suite struct EntryEditTests {
+  private static let vm = JITPoliciesTests.vm
+
+  private func ports(_ text: String) throws -> JSONTree {
+    try tree(
+      #"{"properties":{"virtualMachines":[{"id":"\#(Self.vm)","x":1.50,"ports":[\#(text)]}]}}"#)
+  }
+
+  private let rule =
+    #"{"number":"22","protocol":"Tcp","allowedSourceAddressPrefix":"10.0.0.0/8","maxRequestAccessDuration":"PT180M","y":2}"#
+
+  private func apply(_ changes: PortChange..., to text: String) throws -> String {
+    let body = try PolicyEdit.apply([EntryEdit(try id(Self.vm), .ports(changes))], in: ports(text))
+    let entry = try #require(PolicyEdit.entry(of: try id(Self.vm), in: body))
+    #expect(entry["x"] == .number("1.50"))
+    return (entry["ports"]?.elements ?? []).map(\.jsonText).joined(separator: ",")
+  }
+
+  @Test("only the fields that are given change; the rest keeps its very spelling")
+  func fields() throws {
+    #expect(try apply(PortChange(.change, number: 22), to: rule) == rule)
+    // The same in another spelling is no change.
+    #expect(
+      try apply(
+        PortChange(
+          .set, number: 22, protocol: .tcp, sources: [SourcePrefix(wire: "10.1.2.3/8")],
+          maximum: .seconds(3 * 3600)), to: rule) == rule)
+    #expect(
+      try apply(PortChange(.change, number: 22, maximum: .seconds(3600)), to: rule)
+        == rule.replacing("PT180M", with: "PT1H"))
+    #expect(
+      try apply(
+        PortChange(.change, number: 22, addedSources: [SourcePrefix(wire: "10.1.1.1")]), to: rule)
+        == rule)
+    #expect(
+      try apply(
+        PortChange(.change, number: 22, addedSources: [SourcePrefix(wire: "192.0.2.1")]), to: rule
+      ).contains(#""allowedSourceAddressPrefixes":["10.0.0.0/8","192.0.2.1"]"#))
+  }
+
+  @Test("a port may have a rule for each protocol; one that is named is meant alone")
+  func protocols() throws {
+    let udp = rule.replacing("Tcp", with: "UDP")
+    let both = "\(rule),\(udp)"
+    let limit = Duration.seconds(3600)
+    #expect(
+      try apply(PortChange(.change, number: 22, protocol: .udp, maximum: limit), to: both)
+        == "\(rule),\(udp.replacing("PT180M", with: "PT1H"))")
+    #expect(
+      try apply(PortChange(.change, number: 22, maximum: limit), to: both)
+        == both.replacing("PT180M", with: "PT1H"))
+    #expect(throws: Failure.self) {
+      try self.apply(PortChange(.remove, number: 22), to: both)
+    }
+  }
+
+  @Test("a port that must be there and is not, and the last one, are refused")
+  func refused() throws {
+    for change in [PortChange(.change, number: 23), PortChange(.remove, number: 22)] {
+      #expect(throws: Failure.self) { try self.apply(change, to: self.rule) }
+    }
+  }
+
+  @Test("done is what the policy says, not how")
+  func done() throws {
+    let edit = EntryEdit(
+      try id(Self.vm),
+      .replace(
+        try tree(
+          #"{"id":"\#(Self.vm)","ports":[{"number":443,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT1H"},\#(rule)]}"#
+        )))
+    let spelled = rule.replacing(#""22""#, with: "22").replacing("PT180M", with: "PT3H")
+    let more =
+      #"{"number":443,"protocol":"*","allowedSourceAddressPrefixes":["*"],"maxRequestAccessDuration":"PT60M","added":0}"#
+    #expect(PolicyEdit.isDone([edit], in: try ports("\(spelled),\(more)")))
+    #expect(!PolicyEdit.isDone([edit], in: try ports(spelled)))
+    let removal = EntryEdit(try id(Self.vm), .remove)
+    #expect(!PolicyEdit.isDone([removal], in: try ports(spelled)))
+    #expect(PolicyEdit.isDone([removal], in: ["properties": ["virtualMachines": []]]))
+  }
+
+  @Test("the plan is on as Standard with P2 or without a word; the rest is off")
+  func plan() throws {
+    func plan(_ properties: String) throws -> DefenderPlan {
+      DefenderPlan(tree: try tree(#"{"properties":{\#(properties)}}"#))
+    }
+    #expect(try plan(#""pricingTier":"Standard","subPlan":"P2""#) == .on)
+    #expect(try plan(#""pricingTier":"standard""#) == .on)
+    #expect(try plan(#""pricingTier":"Standard","subPlan":"P1""#) == .off)
+    #expect(try plan(#""pricingTier":"Free","resourcesCoverageStatus":"NotCovered""#) == .off)
+    #expect(
+      try plan(#""pricingTier":"Free","resourcesCoverageStatus":"PartiallyCovered""#) == .partly)
+  }
+
+  @Test(
+    "permissions: some grant must hold the action and not take it out itself",
+    arguments: [
+      (["*"], [String](), true), (["*/read"], [], false),
+      (["Microsoft.Compute/*"], [], true), (["MICROSOFT.COMPUTE/virtualmachines/WRITE"], [], true),
+      (["*"], ["Microsoft.Compute/*/write"], false), (["*/virtualMachines/*"], [], true),
+      (["Microsoft.Compute/virtualMachines"], [], false), ([], [], false),
+      (["Microsoft.Compute/*write*/x"], [], false),
+    ])
+  func permissions(actions: [String], notActions: [String], expected: Bool) {
+    let set = PermissionSet(items: [
+      [
+        "actions": .array(actions.map { .string($0) }),
+        "notActions": .array(notActions.map { .string($0) }),
+      ]
+    ])
+    #expect(set.allows(.writeMachine) == expected)
+  }
+
+  @Test("actions have the smallest role that is known for them")
+  func roles() {
+    #expect(AzureAction.readPolicy.role == "Security Reader")
+    #expect(AzureAction.writePolicy.role == "Security Admin")
+    #expect(AzureAction.writeMachine.role == "Virtual Machine Contributor")
+    #expect(AzureAction.writeSecurityRule.role == "Network Contributor")
+    #expect(AzureAction.readSecurityGroup.role == "Reader")
+    #expect(AzureAction(rawValue: "Contoso.Odd/things/write").role == nil)
+  }
+}

@@ -1,0 +1,424 @@
+import AzureSimulator
+import Platform
+import Testing
+
+@Suite(.limited) struct EnableTests {
+  /// `web1` (Linux), `web2` (Linux) and `win1` (Windows), no policy.
+  static func stage(
+    _ change: (inout SimulatorConfiguration) -> Void = { _ in }
+  ) throws -> Stage {
+    var windows = SimulatedMachine("win1")
+    windows.system = .windows
+    var configuration = Stage.configuration(
+      machines: [SimulatedMachine("web1"), SimulatedMachine("web2"), windows])
+    change(&configuration)
+    return try Stage(configuration)
+  }
+
+  private static func ports(_ stage: Stage, _ machine: String) -> [JSON] {
+    let entries = stage.simulator.policy()?["properties"]?["virtualMachines"]?.elements ?? []
+    return entries.first { $0["id"]?.text?.hasSuffix("/\(machine)") == true }?["ports"]?.elements
+      ?? []
+  }
+
+  @Test("without ports it is the portal's for the operating system, and the ports are proved shut")
+  func defaults() async throws {
+    let stage = try Self.stage()
+    let run = try await stage.run(["enable", "web1", "win1", "--yes", "--json"])
+    #expect(run.ending == .exited(0))
+    #expect(run.error == "")
+    try GoldenFile.compare(run.text, with: "enable.json")
+    #expect(Self.ports(stage, "web1").map { $0["number"]?.integer } == [22])
+    #expect(Self.ports(stage, "win1").map { $0["number"]?.integer } == [3389])
+    #expect(Self.ports(stage, "web2").isEmpty)
+    // One policy takes both with one call.
+    #expect(stage.count("PUT", "/jitNetworkAccessPolicies/") == 1)
+    #expect(!stage.simulator.reaches("web1", port: 22, from: "203.0.113.7"))
+
+    let again = try await stage.run(["enable", "web1"])
+    #expect(again.ending == .exited(0))
+    #expect(again.text == "")
+    #expect(stage.count("PUT", "/jitNetworkAccessPolicies/") == 1)
+  }
+
+  @Test("the diff is shown and asked about; nobody to ask and No leave everything as it is")
+  func question() async throws {
+    let stage = try Self.stage()
+    let refused = try await stage.run(["enable", "web1"])
+    #expect(refused.ending == .exited(1))
+    #expect(refused.code == "declined")
+    #expect(refused.error.contains("+ port 22 from any, at most 3 hours"))
+    #expect(refused.error.contains("next: jitconnect enable web1 --yes"))
+    #expect(stage.simulator.policy() == nil)
+
+    let terminal = try stage.terminal(["enable", "web1"])
+    try await terminal.wait(for: "Write this? [y/N]")
+    #expect(terminal.screen.contains("new policy default of rg-demo in westeurope"))
+    try terminal.type("n\r")
+    #expect(try await terminal.end() == .exited(1))
+    #expect(stage.simulator.policy() == nil)
+
+    let second = try stage.terminal(["enable", "web1"])
+    try await second.wait(for: "Write this? [y/N]")
+    try second.type("y\r")
+    #expect(try await second.end() == .exited(0))
+    #expect(second.screen.contains("enabled just-in-time access on web1"))
+    #expect(second.screen.contains("shut on web1: port 22"))
+    #expect(Self.ports(stage, "web1").count == 1)
+  }
+
+  @Test("ports as they are spelled, and the recommended ones")
+  func spelled() async throws {
+    let stage = try Self.stage()
+    let run = try await stage.run([
+      "enable", "web1", "--yes", "--port", "22:max=30m", "--port",
+      "8443/tcp:from=10.0.0.0/8,203.0.113.7:max=1h",
+    ])
+    #expect(run.ending == .exited(0))
+    let ports = Self.ports(stage, "web1")
+    #expect(ports.map { $0["number"]?.integer } == [22, 8443])
+    #expect(ports.first?["maxRequestAccessDuration"]?.text == "PT30M")
+    #expect(ports.last?["protocol"]?.text == "TCP")
+    #expect(
+      ports.last?["allowedSourceAddressPrefixes"]?.elements?.compactMap(\.text)
+        == ["10.0.0.0/8", "203.0.113.7"])
+
+    let recommended = try await stage.run([
+      "enable", "web2", "--recommended", "--port", "22:max=1h", "--yes",
+    ])
+    #expect(recommended.ending == .exited(0))
+    let all = Self.ports(stage, "web2")
+    #expect(all.map { $0["number"]?.integer } == [3389, 5985, 5986, 22])
+    #expect(all.last?["maxRequestAccessDuration"]?.text == "PT1H")
+    // What is there already keeps what is not named.
+    _ = try await stage.run(["enable", "web1", "--port", "8443:max=2h", "--yes"])
+    let changed = Self.ports(stage, "web1").last
+    #expect(changed?["maxRequestAccessDuration"]?.text == "PT2H")
+    #expect(changed?["protocol"]?.text == "TCP")
+    #expect(changed?["allowedSourceAddressPrefixes"]?.elements?.count == 2)
+  }
+
+  @Test(
+    "bad words are told before Azure is asked",
+    arguments: [
+      ["enable", "web1", "--port", "x"], ["enable", "web1", "--port", "70000"],
+      ["enable", "web1", "--port", "22/icmp"], ["enable", "web1", "--port", "22:max=1x"],
+      ["enable", "web1", "--port", "22:max=25h"], ["enable", "web1", "--port", "22:max=1m"],
+      ["enable", "web1", "--port", "22:from=2001:db8::1"],
+      ["enable", "web1", "--port", "22:from=10.0.0.0/33"], ["enable", "web1", "--port", "22:to=x"],
+      ["enable", "web1", "--port", "22:max=1h:max=2h"], ["enable", "web1", "--print", "yaml"],
+      ["enable"], ["edit"], ["edit", "web1", "web2"], ["disable"],
+      ["edit", "web1", "--max", "forever"], ["edit", "web1", "--allow-source", "web"],
+      ["edit", "web1", "--remove-port", "ssh"],
+      ["edit", "web1", "--port", "22:max=1h", "--remove-port", "22"],
+      ["list", "--state", "broken"], ["list", "--os", "plan9"], ["list", "--tag", "=x"],
+    ])
+  func badWords(words: [String]) async throws {
+    let stage = try Self.stage()
+    let run = try await stage.run(words)
+    #expect(run.ending == .exited(64))
+    #expect(run.code == "usage")
+    #expect(run.text == "")
+    #expect(stage.simulator.report.count(.arm, .graph) == 0)
+  }
+
+  @Test("a rule that outranks just-in-time access's is named, with how to mend it")
+  func stillOpen() async throws {
+    let stage = try Self.stage {
+      $0.machines[0].rules = [
+        SecurityRule("default-allow-ssh", priority: 1002, allows: true, ports: ["22"])
+      ]
+    }
+    let run = try await stage.run(["enable", "web1", "--yes", "--json"])
+    #expect(run.ending == .exited(1))
+    let report = try JSON(parsing: run.output)
+    #expect(report["proofs"]?.elements?.first?["state"] == "open")
+    let error = try JSON(parsing: run.errorBytes)["error"]
+    #expect(error?["code"] == "port-still-open")
+    let why = error?["why"]?.text ?? ""
+    #expect(why.contains("'default-allow-ssh' (priority 1002, web1-nsg) lets everybody in to port 22"))
+    #expect(why.contains("before the deny rule of just-in-time access (4096)"))
+    #expect(why.contains("az network nsg rule delete"))
+    #expect(stage.simulator.reaches("web1", port: 22, from: "198.51.100.1"))
+
+    // Words for people.
+    let plain = try await stage.run(["enable", "web1"])
+    #expect(plain.code == "port-still-open")
+    let next = "--fix"
+    #expect(plain.error.contains(next))
+  }
+
+  @Test("--fix shuts this machine's port before the rule and leaves the rule and others alone")
+  func fix() async throws {
+    let stage = try Self.stage {
+      for index in 0...1 { $0.machines[index].securityGroupName = "shared" }
+      $0.machines[0].rules = [
+        SecurityRule("ssh", priority: 1002, allows: true, ports: ["20-25"]),
+        SecurityRule("taken", priority: 1001, allows: false, ports: ["9"]),
+      ]
+    }
+    // Asked about on a terminal; No changes nothing.
+    let terminal = try stage.terminal(["enable", "web1", "--fix"])
+    try await terminal.wait(for: "Write this? [y/N]")
+    try terminal.type("y\r")
+    try await terminal.wait(for: "Write it? [y/N]")
+    try terminal.type("n\r")
+    #expect(try await terminal.end() == .exited(1))
+    #expect(stage.simulator.rules(of: "shared").count == 3)
+
+    let run = try await stage.run(["enable", "web1", "--fix", "--yes"])
+    #expect(run.ending == .exited(0))
+    #expect(run.error == "")
+    let rules = stage.simulator.rules(of: "shared")
+    let own = try #require(rules.first { $0.name.hasPrefix("jitconnect-shut-") })
+    #expect(own.priority == 1000)
+    #expect(own.ports == ["22"])
+    #expect(!own.allows)
+    #expect(rules.contains { $0.name == "ssh" })
+    #expect(!stage.simulator.reaches("web1", port: 22, from: "198.51.100.1"))
+    #expect(stage.simulator.reaches("web1", port: 21, from: "198.51.100.1"))
+    #expect(stage.simulator.reaches("web2", port: 22, from: "198.51.100.1"))
+
+    // A window still opens, and a second port joins the rule.
+    #expect(try await stage.run(["enable", "web1", "--port", "23", "--fix", "--yes"]).status == 0)
+    let joined = stage.simulator.rules(of: "shared").first { $0.name == own.name }
+    #expect(joined?.ports == ["22", "23"])
+    #expect(joined?.priority == 1000)
+
+    // It goes with the policy.
+    #expect(try await stage.run(["disable", "web1", "--yes"]).status == 0)
+    #expect(stage.simulator.rules(of: "shared").map(\.name) == ["ssh", "taken"])
+  }
+
+  @Test("a window opens through --fix's rule")
+  func windowAfterFix() async throws {
+    let stage = try await Stage.greeting(hasPolicy: false) {
+      $0.machines[0].rules = [SecurityRule("all", priority: 300, allows: true, ports: ["*"])]
+    }
+    let port = stage.port()
+    let run = try await stage.run(["enable", "web1", "--port", "\(port)", "--fix", "--yes"])
+    #expect(run.ending == .exited(0))
+    #expect(!stage.simulator.reaches("web1", port: port, from: "203.0.113.7"))
+    _ = try await stage.connect()
+    #expect(stage.simulator.reaches("web1", port: port, from: "203.0.113.7"))
+    #expect(!stage.simulator.reaches("web1", port: port, from: "203.0.113.8"))
+    // An open window is no hole.
+    #expect(try await stage.run(["enable", "web1"]).status == 0)
+  }
+
+  @Test("where no number is free before the rule, --fix says so")
+  func noRoom() async throws {
+    let stage = try Self.stage {
+      $0.machines[0].rules = [SecurityRule("first", priority: 120, allows: true, ports: ["22"])]
+    }
+    let run = try await stage.run(["enable", "web1", "--fix", "--yes"])
+    #expect(run.code == "port-still-open")
+    #expect(run.error.contains("no number is free before the rule first"))
+    #expect(stage.simulator.policy() != nil)
+  }
+
+  @Test("subnet and interface: shut by one of them is shut; open in both is open")
+  func bothGroups() async throws {
+    let stage = try Self.stage {
+      $0.machines[0].securityGroup = .both
+      $0.machines[0].rules = [SecurityRule("ssh", priority: 300, allows: true, ports: ["22"])]
+      $0.behaviour.denyPriority = 1000
+    }
+    #expect(try await stage.run(["enable", "web1", "--yes"]).code == "port-still-open")
+    let run = try await stage.run(["enable", "web1", "--fix", "--yes"])
+    #expect(run.ending == .exited(0))
+    #expect(stage.simulator.rules(of: "web1-nsg").contains { $0.name.hasPrefix("jitconnect-") })
+    #expect(
+      !stage.simulator.rules(of: "rg-demo-subnet-nsg").contains { $0.name.hasPrefix("jitconnect-") })
+  }
+
+  @Test("a deny rule that just-in-time access put first shuts the port by itself, in both names")
+  func denyFirst() async throws {
+    for old in [false, true] {
+      let stage = try Self.stage {
+        $0.machines[0].rules = [SecurityRule("ssh", priority: 1002, allows: true, ports: ["22"])]
+        $0.behaviour.denyPriority = 1000
+        $0.behaviour.usesOldRuleNames = old
+      }
+      let run = try await stage.run(["enable", "web1", "--yes"])
+      #expect(run.ending == .exited(0))
+      #expect(run.error == "")
+    }
+  }
+
+  @Test("rules that may not be read are a warning with the missing action, and no proof")
+  func unreadableRules() async throws {
+    let stage = try Self.stage {
+      $0.identities[0].grants = [
+        .init(notActions: ["Microsoft.Network/networkSecurityGroups/*"])
+      ]
+    }
+    let run = try await stage.run(["enable", "web1", "--yes"])
+    #expect(run.ending == .exited(0))
+    #expect(run.error.contains("cannot tell whether port 22 of web1 is shut"))
+    #expect(run.error.contains("Microsoft.Network/networkSecurityGroups/read"))
+    #expect(stage.simulator.policy() != nil)
+  }
+
+  @Test("a missing action is named with its scope and a role")
+  func notPermitted() async throws {
+    let stage = try Self.stage {
+      $0.identities[0].grants = [.init(actions: ["*/read"])]
+    }
+    let run = try await stage.run(["enable", "web1", "--yes"])
+    #expect(run.ending == .exited(5))
+    #expect(run.code == "not-permitted")
+    #expect(run.error.contains("Microsoft.Security/locations/jitNetworkAccessPolicies/write"))
+    #expect(run.error.contains("such as Security Admin"))
+
+    let blind = try Self.stage {
+      $0.policies = [SimulatedPolicy(machine: "web1", ports: .init(22))]
+      $0.identities[0].grants = [.init(notActions: ["Microsoft.Security/*"])]
+    }
+    for verb in ["enable", "edit", "disable"] {
+      let run = try await blind.run([verb, "web1", "--yes"])
+      #expect(run.code == "not-permitted")
+      #expect(run.error.contains("jitNetworkAccessPolicies/read"))
+    }
+  }
+
+  @Test("the plan that is missing is named")
+  func noPlan() async throws {
+    let stage = try Self.stage { $0.subscriptions[0].plan = .free }
+    let run = try await stage.run(["enable", "web1", "--yes"])
+    #expect(run.ending == .exited(6))
+    #expect(run.code == "defender-plan-missing")
+  }
+
+  @Test("names that are too long together are refused before anything is sent")
+  func nameLimit() async throws {
+    let long = String(repeating: "v", count: 50)
+    let stage = try Self.stage { $0.machines.append(SimulatedMachine(long)) }
+    let run = try await stage.run(["enable", long, "--yes"])
+    #expect(run.code == "jit-enable-failed")
+    #expect(run.error.contains("more than 56 characters"))
+    #expect(stage.count("PUT", "/") == 0)
+
+    // Another policy's long name does not keep out what fits the standard one.
+    let roomy = String(repeating: "v", count: 40)
+    let other = try Self.stage {
+      $0.machines.append(SimulatedMachine(roomy))
+      $0.policies = [
+        SimulatedPolicy(
+          String(repeating: "p", count: 30), entries: [.init("web1", ports: [.init(22)])])
+      ]
+    }
+    #expect(try await other.run(["enable", roomy, "--yes"]).status == 0)
+    #expect(other.simulator.policy() != nil)
+  }
+
+  @Test("policies in three locations, and names other than default")
+  func locations() async throws {
+    let regions = ["westeurope", "northeurope", "eastus"]
+    let stage = try Self.stage {
+      for (index, region) in regions.enumerated() { $0.machines[index].location = region }
+      var policy = SimulatedPolicy("team", entries: [.init("web2", ports: [.init(2222)])])
+      policy.location = "northeurope"
+      $0.policies = [policy]
+    }
+    let run = try await stage.run([
+      "enable", "web1", "web2", "win1", "--port", "8022", "--yes", "--json",
+    ])
+    #expect(run.ending == .exited(0))
+    let changes = try JSON(parsing: run.output)["policies"]?.elements ?? []
+    #expect(changes.map { $0["change"]?.text } == ["created", "changed", "created"])
+    let put = stage.simulator.report.calls.filter { $0.method == "PUT" }.map(\.path)
+    #expect(put.count == 3)
+    for region in regions { #expect(put.contains { $0.contains("/locations/\(region)/") }) }
+    let team = stage.simulator.policy("team")?["properties"]?["virtualMachines"]?.elements
+    #expect(team?.first?["ports"]?.elements?.compactMap { $0["number"]?.integer } == [2222, 8022])
+  }
+
+  @Test("40 machines in one policy: the other 39 and what nobody knows keep their value")
+  func manyMachines() async throws {
+    let names = (1...40).map { "vm\($0)" }
+    let stage = try Self.stage {
+      $0.machines += names.map { SimulatedMachine($0) }
+      var policy = SimulatedPolicy(
+        entries: names.map { .init($0, ports: [.init(22, sources: ["203.0.113.0/24"])]) })
+      policy.unknownMembers = [.init("futureMode", ["deep": [1, .number("2.50"), "x"]])]
+      policy.spelling = .upper
+      $0.policies = [policy]
+    }
+    let before = stage.simulator.policy()?["properties"] ?? .null
+    #expect(try await stage.run(["enable", "web1", "--yes"]).status == 0)
+    #expect(try await stage.run(["edit", "vm7", "--max", "1h", "--yes"]).status == 0)
+    #expect(try await stage.run(["disable", "web1", "--yes"]).status == 0)
+    let after = stage.simulator.policy()?["properties"] ?? .null
+    let old = before["virtualMachines"]?.elements ?? []
+    let new = after["virtualMachines"]?.elements ?? []
+    #expect(new.count == 40)
+    for (one, other) in zip(old, new) where !(one["id"]?.text?.hasSuffix("/VM7") ?? false) {
+      #expect(one == other)
+    }
+    #expect(after["futureMode"] == before["futureMode"])
+  }
+
+  @Test("an entry of a deleted machine that Azure refuses is offered to be taken out")
+  func deletedMachine() async throws {
+    let stage = try Self.stage {
+      $0.policies = [SimulatedPolicy(machine: "web2", ports: .init(22))]
+      $0.behaviour.refusesDeletedMachines = true
+    }
+    stage.simulator.removeMachine("web2")
+    let refused = try await stage.run(["enable", "web1", "--yes"])
+    #expect(refused.code == "jit-enable-failed")
+    #expect(refused.error.contains("--drop-deleted takes the entry of web2 out"))
+
+    let terminal = try stage.terminal(["enable", "web1", "--yes"])
+    try await terminal.wait(for: "was deleted. Take its entry out? [y/N]")
+    try terminal.type("y\r")
+    #expect(try await terminal.end() == .exited(0))
+    let machines = stage.simulator.policy()?["properties"]?["virtualMachines"]?.elements ?? []
+    #expect(machines.compactMap { $0["id"]?.text?.split(separator: "/").last } == ["web1"])
+
+    // Without a question.
+    stage.simulator.add(SimulatedMachine("web2"))
+    _ = try await stage.run(["enable", "web2", "--yes"])
+    stage.simulator.removeMachine("web2")
+    let run = try await stage.run(["edit", "web1", "--max", "1h", "--yes", "--drop-deleted"])
+    #expect(run.ending == .exited(0))
+    #expect(run.error.contains("web2 was deleted"))
+  }
+
+  @Test("printed for other tools, and as the calls, nothing is written")
+  func printed() async throws {
+    let stage = try Self.stage {
+      var policy = SimulatedPolicy(
+        machine: "web2", ports: .init(22, sources: ["10.0.0.0/8", "203.0.113.7"]))
+      policy.unknownMembers = [.init("note", "it's [1] ${x}"), .init("ratio", .number("0.5"))]
+      $0.policies = [policy]
+    }
+    for format in ["bicep", "azapi", "arm", "rest"] {
+      let run = try await stage.run(["enable", "web1", "--print", format])
+      #expect(run.ending == .exited(0))
+      #expect(run.error == "")
+      let text = run.text.replacing(stage.simulator.baseURL, with: "https://management.azure.com")
+      try GoldenFile.compare(text, with: "policy.\(format).txt")
+    }
+    let calls = try await stage.run(["enable", "web1", "--dry-run"])
+    #expect(calls.text.hasPrefix("az rest --method put --url '"))
+    #expect(try await stage.run(["enable", "web2", "--dry-run"]).text == "")
+    let edit = try await stage.run(["edit", "web2", "--max", "1h", "--dry-run"])
+    #expect(edit.text.contains("PT1H"))
+    let disable = try await stage.run(["disable", "web2", "--dry-run"])
+    #expect(disable.text.hasPrefix("az rest --method delete --url '"))
+    #expect(stage.count("PUT", "/") == 0)
+    #expect(stage.count("DELETE", "/") == 0)
+  }
+
+  @Test("a machine that does not exist is named as such by each verb")
+  func noSuchMachine() async throws {
+    let stage = try Self.stage()
+    for verb in ["enable", "edit", "disable"] {
+      let run = try await stage.run([verb, "nobody", "--yes"])
+      #expect(run.ending == .exited(3))
+      #expect(run.code == "vm-not-found")
+    }
+  }
+}
