@@ -212,7 +212,6 @@ extension World {
     }
     // A text that is missing is empty, whichever way it is missing.
     if isLower { return .string((value.text ?? "").lowercased()) }
-    if isText, value.members != nil { return .string(String(decoding: value.encoded, as: UTF8.self)) }
     return isText && value.isNull ? "" : value
   }
 
