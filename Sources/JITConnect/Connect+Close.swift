@@ -16,6 +16,8 @@ final class UsedWindows: Sendable {
     }
   }
 
+  var last: Use? { uses.withLock { $0.last } }
+
   func take() -> [Use] {
     uses.withLock { uses in
       defer { uses = [] }
@@ -25,6 +27,35 @@ final class UsedWindows: Sendable {
 }
 
 extension Connect {
+  /// How often the rule of a session's window is looked at.
+  private static let ruleInterval = Duration.seconds(60)
+
+  /// Runs a session, and tells where the rule of its window vanishes meanwhile: the session goes
+  /// on, but the next connection would fail.
+  func watchingRules<Value: Sendable>(
+    _ session: () async throws -> Value
+  ) async throws -> Value {
+    guard let (window, machine) = used.last else { return try await session() }
+    // A terminal belongs to the session: there it is told when that has ended.
+    let tellsAtOnce = options.sessionType == .none || commandLine.has(.stdio)
+    let watch = Task { [self] () -> Failure? in
+      guard let azure = try? await AzureAccess(world, options.jit) else { return nil }
+      var rule = RuleWatch(azure: azure, machine: machine, window: window)
+      while world.clock.now() < window.end {
+        guard (try? await Task.sleep(for: Self.ruleInterval)) != nil else { return nil }
+        guard let vanished = await rule.look() else { continue }
+        if tellsAtOnce { world.console.warn("\(vanished)") }
+        return vanished
+      }
+      return nil
+    }
+    defer { watch.cancel() }
+    let value = try await session()
+    watch.cancel()
+    if let vanished = await watch.value, !tellsAtOnce { world.console.warn("\(vanished)") }
+    return value
+  }
+
   /// How long closing may keep a session that has ended.
   private static let closingLimit = Duration.seconds(30)
 

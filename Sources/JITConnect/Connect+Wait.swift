@@ -105,7 +105,7 @@ extension Connect {
   ) async -> Failure? {
     let begun = ContinuousClock.now
     var hasTold = false
-    var rule = RuleWatch(azure: azure, machine: machine, window: window)
+    var rule = RuleWatch(azure: azure, machine: machine, window: window.record)
     while !Task.isCancelled {
       guard (try? await Task.sleep(for: .seconds(3))) != nil else { return nil }
       let state: JITPolicy.Window?

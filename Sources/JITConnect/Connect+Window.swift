@@ -41,6 +41,9 @@ extension Connect {
       try await world.nameOthers(
         plan.others.map { (machine.name, $0) }, retype: "jitconnect --keep-others \(machine.name)")
       confirmation.start()
+      // A remembered policy does not know of newer windows: it is read anew beside the request.
+      let reading = isRemembered ? Task { try? await azure.policies.get(policy.id) } : nil
+      defer { reading?.cancel() }
       // What a remembered policy forbids may be allowed by now: it is read first, then other
       // durations are tried.
       let requests = WindowRequests(
@@ -58,7 +61,28 @@ extension Connect {
         "requested port \(port) of \(machine.name) for \(texts(plan.sources)) until "
           + localTimeText(window.end, now: world.clock.now()))
       tell(window, machine)
+      if let current = await reading?.value { nameEnded(current, window, machine) }
       return window
+    }
+  }
+
+  /// Names other people's windows that nobody knew of when the request was made.
+  private func nameEnded(
+    _ policy: JITPolicy, _ window: GrantedWindow, _ machine: VirtualMachine
+  ) {
+    let own = OwnWindows(world.environment, clock: world.clock)
+    let now = world.clock.now()
+    for other in policy.windows(of: machine.id) where other.port.number == window.port {
+      let isEnded = other.port.reason?.lowercased() == "newerrequestinitiated"
+      guard other.isLive(at: now) || (isEnded && (other.port.end ?? now) > now),
+        !own.holds(other),
+        !other.port.sources.allSatisfy({ source in
+          window.sources.contains { $0.contains(source) }
+        })
+      else { continue }
+      world.console.warn(
+        "\(other.text(on: machine.name, now: now)); the request just made may have ended it "
+          + "(--keep-others names its source too)")
     }
   }
 

@@ -60,7 +60,8 @@ package struct Connect: Sendable {
       return try await session(over: connection, with: machine).status
     case .shortcut(let machine, let connection):
       let plan = SessionPlan(self, machine: machine, isConfirmed: false)
-      if let ending = try await plan.run(over: connection) { return ending.status }
+      let ending = try await watchingRules { try await plan.run(over: connection) }
+      if let ending { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
       guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
@@ -79,7 +80,7 @@ package struct Connect: Sendable {
     over connection: AnsweringConnection, with machine: VirtualMachine
   ) async throws -> Ending {
     let plan = SessionPlan(self, machine: machine, isConfirmed: true)
-    return try await plan.run(over: connection) ?? .noStatus
+    return try await watchingRules { try await plan.run(over: connection) } ?? .noStatus
   }
 
   /// Where the flow through Azure has led.

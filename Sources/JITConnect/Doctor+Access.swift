@@ -74,7 +74,9 @@ extension Doctor {
         .unknown("window", "Azure says the request is \(fitting.port.status) still")
       ]
     }
-    return findings + [.ok("window", fitting.text(on: patient.machine.name, now: now))]
+    let isOwn = OwnWindows(world.environment, clock: world.clock).holds(fitting)
+    let text = fitting.text(on: patient.machine.name, now: now)
+    return findings + [.ok("window", isOwn ? "yours: \(text)" : text)]
   }
 
   /// The security groups of subnet and interface, each with the rules that matter, in their order.

@@ -167,7 +167,7 @@ extension Doctor {
   private func hostKey(_ patient: Patient, _ connection: AnsweringConnection) async -> Finding {
     let trust = HostKeyFiles(world.environment, options, patient.machine).trust(
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
-      canAsk: false)
+      canAsk: !options.batchMode)
     let peer = SSHSession.Peer(
       name: options.originalHost, address: connection.address?.host ?? "UNKNOWN",
       port: connection.address.map { Int($0.port) } ?? patient.port)

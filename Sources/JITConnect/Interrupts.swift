@@ -14,8 +14,12 @@ import Synchronization
 package final class Interrupts: Sendable {
   private let received = Atomic<Int32>(0)
   private let pauses = Atomic<Int>(0)
+  private let remains = Mutex<(@Sendable () -> String?)?>(nil)
 
   package init() {}
+
+  /// What an interruption from now on leaves behind, asked when it comes.
+  func leaving(_ text: @escaping @Sendable () -> String?) { remains.withLock { $0 = text } }
 
   /// The signal that ended the flow; nil when none did.
   package var signal: Int32? {
@@ -49,8 +53,8 @@ package final class Interrupts: Sendable {
       }
     }
     if signal != nil {
-      // What the interrupted step had to say is of no interest.
-      throw Failure(.interrupted, what: "interrupted")
+      // What the interrupted step had to say is of no interest; what it leaves behind is.
+      throw Failure(.interrupted, what: "interrupted", why: remains.withLock { $0 }?())
     }
     return try result.get()
   }

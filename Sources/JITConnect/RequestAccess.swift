@@ -69,15 +69,8 @@ package struct RequestAccess: Sendable {
       ticking.cancel()
       progress.finish()
     }
-    do throws(Failure) {
-      return try await open(choice)
-    } catch {
-      guard error.code == .interrupted else { throw error }
-      throw opened.explaining(error, now: world.clock.now())
-    }
-  }
+    world.interrupts.leaving { [opened, world] in opened.text(now: world.clock.now()) }
 
-  private func open(_ choice: Choice) async throws(Failure) -> [PortAccess] {
     // 1. find the machines and their policies; beside it, where we come from
     progress.show("looking up the machines")
     let source = publicSource(choice)
@@ -140,20 +133,14 @@ final class OpenedWindows: Sendable {
 
   func add(_ new: [GrantedWindow]) { windows.withLock { $0 += new } }
 
-  /// The interruption with what it leaves behind.
-  func explaining(_ failure: Failure, now: Date) -> Failure {
+  /// What an interruption leaves behind.
+  func text(now: Date) -> String {
     let all = windows.withLock { $0 }
-    var failure = failure
-    guard let end = all.map(\.end).max() else {
-      failure.why = "no window is known to have been opened"
-      return failure
-    }
+    guard let end = all.map(\.end).max() else { return "no window is known to have been opened" }
     let names = all.prefix(3).map { "port \($0.port) of \($0.machine.name)" }
     let more = all.count > names.count ? " and \(all.count - names.count) more" : ""
-    failure.why =
-      "\(names.joined(separator: ", "))\(more) \(all.count == 1 ? "stays" : "stay") open until "
+    return "\(names.joined(separator: ", "))\(more) \(all.count == 1 ? "stays" : "stay") open until "
       + localTimeText(end, now: now)
-    return failure
   }
 }
 

@@ -42,7 +42,7 @@ struct ShutPort: Sendable {
 
   /// The window's own rule in the security groups.
   func ruleState() async -> WindowRules.State {
-    await WindowRules(azure: azure, machine: machine).state(of: window)
+    await WindowRules(azure: azure, machine: machine).state(of: window.record)
   }
 
   /// That the way to the machine leaves by another interface than the way to the services that

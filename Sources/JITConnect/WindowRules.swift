@@ -14,9 +14,9 @@ struct WindowRules: Sendable {
   let machine: VirtualMachine
 
   /// Whether a window's rule is in every security group on the way.
-  func state(of window: GrantedWindow) async -> State {
+  func state(of window: OwnWindows.Window) async -> State {
+    // On a firewall the rules are others.
     guard window.mappedPort == nil,
-      window.policy.machine(window.machine)?.publicIPAddress == nil,
       let path = await azure.securityGroups.paths(to: machine).first, path.unread.isEmpty,
       !path.groups.isEmpty
     else { return .unknown }
@@ -30,11 +30,11 @@ struct WindowRules: Sendable {
 struct RuleWatch: Sendable {
   let azure: AzureAccess
   let machine: VirtualMachine
-  let window: GrantedWindow
+  let window: OwnWindows.Window
   private var wasThere = false
   private var isBlind = false
 
-  init(azure: AzureAccess, machine: VirtualMachine, window: GrantedWindow) {
+  init(azure: AzureAccess, machine: VirtualMachine, window: OwnWindows.Window) {
     self.azure = azure
     self.machine = machine
     self.window = window
@@ -49,7 +49,7 @@ struct RuleWatch: Sendable {
     case .absent where wasThere:
       return Failure(
         .windowVanished,
-        what: "the rule that let \(window.sourceText) in to port \(window.port) of "
+        what: "the rule that let \(texts(window.sources)) in to port \(window.port) of "
           + "\(machine.name) is gone before its time",
         why: "something removed it from the network security group; terraform apply does that",
         next: "jitconnect request \(machine.resourceGroup)/\(machine.name):\(window.port)")

@@ -88,19 +88,10 @@ struct DoctorReport: Encodable {
 
   /// One finding as lines; in a pipe with tabs between, and each further line headed by the check.
   static func text(_ finding: Finding, _ console: Console) -> String {
-    let word = finding.state == .problem ? "WRONG" : finding.state == .ok ? "ok" : "?"
-    guard console.outputIsTerminal else {
-      var lines = ["\(finding.check)\t\(finding.state.rawValue)\t\(printable(finding.text))"]
-      lines += finding.details.map { "\(finding.check)\tdetail\t\(printable($0))" }
-      if let next = finding.next { lines.append("\(finding.check)\tnext\t\(printable(next))") }
-      return lines.joined(separator: "\n") + "\n"
-    }
-    func padded(_ text: String, _ width: Int) -> String {
-      text + String(repeating: " ", count: max(width - text.count, 0))
-    }
-    var text = "\(padded(word, 6))\(padded(finding.check, 12))\(printable(finding.text))\n"
-    for detail in finding.details { text += "        \(printable(detail))\n" }
-    if let next = finding.next { text += "        next: \(printable(next))\n" }
-    return text
+    if console.outputIsTerminal { return finding.lines + "\n" }
+    var lines = ["\(finding.check)\t\(finding.state.rawValue)\t\(printable(finding.text))"]
+    lines += finding.details.map { "\(finding.check)\tdetail\t\(printable($0))" }
+    if let next = finding.next { lines.append("\(finding.check)\tnext\t\(printable(next))") }
+    return lines.joined(separator: "\n") + "\n"
   }
 }

@@ -131,10 +131,12 @@ struct SSHCommand {
       world.writeDebug(1, "debug1: \(note.text)")
     }
     world.background = background
+    let connect = Connect(world, options, line, givesDesktop: !isSSHAlone, words: words)
     do {
-      return try await Connect(world, options, line, givesDesktop: !isSSHAlone, words: words).run()
+      return try await connect.run()
     } catch let failure as Failure {
       console.error(failure)
+      await connect.offerDoctor(after: failure)
       // A Ctrl-C at a question is a key, not a signal.
       if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
       if let status = HopStatus.status(of: failure.code, environment) { return status }

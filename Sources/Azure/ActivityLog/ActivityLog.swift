@@ -29,6 +29,9 @@ package struct ActivityLog: Sendable {
   /// How far apart a request's start and its entry in the log may be.
   package static let lag = Duration.seconds(120)
 
+  /// How far the user's clock and Azure's may differ.
+  private static let skew = 300.0
+
   /// The requests by a policy since a moment, the newest first.
   ///
   /// Several entries of one request are folded into one.
@@ -37,7 +40,7 @@ package struct ActivityLog: Sendable {
   ) async throws(Failure) -> [Event] {
     let filter =
       "eventTimestamp ge '\(since.formatted(.iso8601))' and eventTimestamp le "
-      + "'\(until.formatted(.iso8601))' and resourceUri eq '\(policy.text)'"
+      + "'\(until.addingTimeInterval(Self.skew).formatted(.iso8601))' and resourceUri eq '\(policy.text)'"
     let items = try await client.list(
       "/subscriptions/\(policy.subscription)/providers/Microsoft.Insights/eventtypes/management"
         + "/values", .activityLog, query: [(name: "$filter", value: filter)],
