@@ -130,7 +130,9 @@ extension World {
     try caller.require("Microsoft.Network/azureFirewalls/read", on: request.scope)
     var rules: [String: [JSON]] = [:]
     for key in policyOrder {
-      guard let policy = policies[key], policy.subscription == request.subscription else { continue }
+      guard let policy = policies[key], policy.subscription == request.subscription else {
+        continue
+      }
       for entry in policy.entries {
         guard let address = entry["publicIpAddress"]?.text,
           let machine = entry["id"]?.text.flatMap({ machines[$0.lowercased()] })

@@ -31,7 +31,8 @@ extension World {
     }
     let isInbound = try text("direction").lowercased() == "inbound"
     let other = group.rules.first {
-      $0.priority == priority && $0.inbound == isInbound && $0.name.lowercased() != name.lowercased()
+      $0.priority == priority && $0.inbound == isInbound
+        && $0.name.lowercased() != name.lowercased()
     }
     if let other {
       throw AzureError(

@@ -54,7 +54,9 @@ package struct AccessHistory: Sendable {
     var left = events
     var entries: [Entry] = []
     // Every request takes its entry, so that none is given to a request for another machine.
-    for request in policy.requests.sorted(by: { ($0.start ?? .distantPast) < ($1.start ?? .distantPast) }) {
+    for request in policy.requests.sorted(by: {
+      ($0.start ?? .distantPast) < ($1.start ?? .distantPast)
+    }) {
       guard let start = request.start, start >= since else { continue }
       let event = takeEvent(of: request, start, from: &left)
       for port in request.machines.filter({ $0.id == machine }).flatMap(\.ports) {

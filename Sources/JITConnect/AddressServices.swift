@@ -168,7 +168,8 @@ package struct AddressServices: Sendable {
     var next = "pass the right one yourself: --source \(prefixes.first?.text ?? "ADDRESS")"
     if prefixes.count > 1 {
       let pool = SourcePrefix.pool(prefixes).map(\.text).joined(separator: ",")
-      next += "; behind a pool of addresses: --source \(pool)"
+      next +=
+        "; behind a pool of addresses: --source \(pool)"
         + " (jitconnect request keeps it: --save-source NAME)"
     }
     return Failure(

@@ -35,7 +35,8 @@ extension Doctor {
             next: "use classic rules, or reach the VM by its private address: --address private")
         ]
       }
-      let leads = "\(address):\(port) leads to \(rule.translatedAddress):"
+      let leads =
+        "\(address):\(port) leads to \(rule.translatedAddress):"
         + (rule.translatedPort.map(String.init) ?? "?")
       guard rule.translatedAddress == inner, rule.translatedPort == patient.port else {
         return [
@@ -118,7 +119,8 @@ extension Doctor {
       return [
         .problem(
           "port", "\(place) does not answer",
-          next: "see what is wrong above; if nothing is: --source, where a VPN or proxy parts the ways"
+          next:
+            "see what is wrong above; if nothing is: --source, where a VPN or proxy parts the ways"
         )
       ]
     }
@@ -137,7 +139,8 @@ extension Doctor {
       ]
     }
     if isDesktop { return [opened, .ok("banner", "a Remote Desktop server answers")] }
-    let line = connection.received.split(separator: UInt8(ascii: "\n"))
+    let line =
+      connection.received.split(separator: UInt8(ascii: "\n"))
       .map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("SSH-") } ?? "SSH"
     return [
       opened, .ok("banner", printable(line, limit: 200)),
@@ -148,8 +151,9 @@ extension Doctor {
   private func knock(
     _ address: String, _ port: Int, _ greeting: Greeting
   ) async -> AnsweringConnection? {
-    guard var probe = try? await PortProbe.resolving(
-      address, port: port, greeting, from: options.bindAddress)
+    guard
+      var probe = try? await PortProbe.resolving(
+        address, port: port, greeting, from: options.bindAddress)
     else { return nil }
     probe.answerTimeout = Self.knockLimit
     let flag = CancellationFlag()

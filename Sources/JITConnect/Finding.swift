@@ -35,7 +35,8 @@ package struct Finding: Sendable, Equatable {
   /// A step that failed. What may not be read is unknown.
   init(_ check: String, _ failure: Failure) {
     self.check = check
-    state = [.notPermitted, .azureThrottled, .azureUnavailable].contains(failure.code)
+    state =
+      [.notPermitted, .azureThrottled, .azureUnavailable].contains(failure.code)
       ? .unknown : .problem
     text = failure.description
     next = failure.next

@@ -38,7 +38,8 @@ package struct MachineSurvey: Sendable {
     var seen: Set<ResourceID> = []
     var pageFailure: (any Error)?
     let classic = Task { [azure, filter] in
-      await outcome { () async throws(Failure) in try await azure.directory.classicMachines(filter) }
+      await outcome { () async throws(Failure) in try await azure.directory.classicMachines(filter)
+      }
     }
     defer { classic.cancel() }
     ending.unread = try await azure.directory.fleet(filter) { machines throws(Failure) in

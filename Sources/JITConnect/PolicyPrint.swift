@@ -20,7 +20,9 @@ package enum PolicyPrint: String, Sendable, CaseIterable {
     case .azapi: return policies.compactMap(Self.terraform).joined(separator: "\n")
     case .arm, .bicep:
       let groups = Set(
-        policies.map { "\($0.plan.policy.subscription)/\($0.plan.policy.resourceGroup ?? "")".lowercased() })
+        policies.map {
+          "\($0.plan.policy.subscription)/\($0.plan.policy.resourceGroup ?? "")".lowercased()
+        })
       guard groups.count <= 1 else {
         throw Failure(
           .usage, what: "a template is for one resource group, and these policies lie in several",

@@ -46,7 +46,8 @@ package struct PortProof: Sendable, Equatable {
       }
     }
     var verdicts: [Port] = []
-    for (index, rule) in rules.enumerated() where !verdicts.contains(where: { $0.number == rule.number }) {
+    for (index, rule) in rules.enumerated()
+    where !verdicts.contains(where: { $0.number == rule.number }) {
       verdicts.append(
         Port(
           number: rule.number,
@@ -146,7 +147,8 @@ package struct PortProver: Sendable {
       let question = "\(text)\nWrite \(rules.count == 1 ? "it" : "them")?"
       switch await world.ask({ $0.confirm(question) }) {
       case .given(true): break
-      case .interrupted: throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
+      case .interrupted:
+        throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
       default: return proof
       }
     }
@@ -207,15 +209,19 @@ extension PortProof {
   private static func text(
     _ hole: PortExposure.Hole, _ port: Int, _ paths: [InboundPath]
   ) -> String {
-    let rules = hole.openings.map { "'\($0.rule.name)' (priority \($0.rule.priority), \($0.group.name))" }
+    let rules = hole.openings.map {
+      "'\($0.rule.name)' (priority \($0.rule.priority), \($0.group.name))"
+    }
     let deny = paths.lazy.flatMap { $0.denyRules(port: port) }.first
-    let behind = deny.map { ", before the deny rule of just-in-time access (\($0.rule.priority))" } ?? ""
+    let behind =
+      deny.map { ", before the deny rule of just-in-time access (\($0.rule.priority))" } ?? ""
     let mend =
       hole.openings.last.map { opening in
         opening.rule.isDefault
           ? "" : "; to take it out: \(ShuttingRule.deleting(opening.rule.name, of: opening.group))"
       } ?? ""
-    return "the rule \(rules.joined(separator: " and ")) lets \(sourceText(hole)) in to port \(port)"
+    return
+      "the rule \(rules.joined(separator: " and ")) lets \(sourceText(hole)) in to port \(port)"
       + behind + (hole.isCertain ? "" : " (as far as can be told)") + mend
   }
 

@@ -36,7 +36,8 @@ package struct PortSpec: Sendable, Equatable {
         throw Self.refusal(text, "'\(printable(part, limit: 100))' is there twice or has no value")
       default:
         throw Self.refusal(
-          text, "'\(printable(part, limit: 100))' is neither from=… nor max=…; IPv6 has no place here")
+          text,
+          "'\(printable(part, limit: 100))' is neither from=… nor max=…; IPv6 has no place here")
       }
     }
   }

@@ -139,7 +139,8 @@ final class OpenedWindows: Sendable {
     guard let end = all.map(\.end).max() else { return "no window is known to have been opened" }
     let names = all.prefix(3).map { "port \($0.port) of \($0.machine.name)" }
     let more = all.count > names.count ? " and \(all.count - names.count) more" : ""
-    return "\(names.joined(separator: ", "))\(more) \(all.count == 1 ? "stays" : "stay") open until "
+    return
+      "\(names.joined(separator: ", "))\(more) \(all.count == 1 ? "stays" : "stay") open until "
       + localTimeText(end, now: now)
   }
 }

@@ -1,6 +1,6 @@
 import Azure
-import HTTP
 import FoundationEssentials
+import HTTP
 import Platform
 import SSHConfig
 import Terminal

@@ -74,7 +74,9 @@ extension World {
 
   private func ownPublicAddress(_ settings: JitSettings) async throws(Failure) -> SourcePrefix {
     let console = console
-    let text = try await addressServices(settings).detect { console.warn("the public address may differ: \($0)") }
+    let text = try await addressServices(settings).detect {
+      console.warn("the public address may differ: \($0)")
+    }
     debug("public address \(text)")
     guard let source = SourcePrefix(parsing: text) else {
       throw Failure(.addressUnclear, what: "\(text) is no IPv4 address", next: "use --source")

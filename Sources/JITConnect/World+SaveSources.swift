@@ -52,7 +52,8 @@ extension World {
       throw Failure(
         .addressUnclear, what: text,
         why: "one of the services may be wrong, and nobody can be asked",
-        next: "confirm it with --yes, or name them: --source \(kept.map(\.text).joined(separator: ","))"
+        next:
+          "confirm it with --yes, or name them: --source \(kept.map(\.text).joined(separator: ","))"
       )
     default:
       throw Failure(

@@ -132,7 +132,8 @@ private struct EditedPorts {
         throw Failure(
           .usage, what: "--max and --allow-source need to know which port is meant",
           why: Self.list(entry),
-          next: "name it: jitconnect edit \(machine) --port \(entry.ports.first?.number ?? 22):max=1h")
+          next:
+            "name it: jitconnect edit \(machine) --port \(entry.ports.first?.number ?? 22):max=1h")
       }
       if changed.isEmpty { changes.append(PortChange(.change, number: number)) }
       changes[0].maximum = maximum ?? changes[0].maximum

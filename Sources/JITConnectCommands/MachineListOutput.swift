@@ -121,7 +121,8 @@ struct MachineListRow {
       item.state.rawValue, name, item.machine.subscriptionID,
       item.machine.operatingSystem?.rawValue ?? "", item.machine.powerState?.rawValue ?? "", ports,
       windows, lastRequest, place,
-      item.state == .notConfigured ? (["may enable: \(allowance)"] + item.why).joined(separator: "; ") : remarks,
+      item.state == .notConfigured
+        ? (["may enable: \(allowance)"] + item.why).joined(separator: "; ") : remarks,
       item.machine.id.text,
     ]
   }
@@ -130,7 +131,8 @@ struct MachineListRow {
 
   private var ports: String {
     (item.entry?.ports ?? item.wouldEnable).map { rule in
-      let sources = rule.allowsAnySource ? "any" : rule.allowedSources.map(\.text).joined(separator: ",")
+      let sources =
+        rule.allowsAnySource ? "any" : rule.allowedSources.map(\.text).joined(separator: ",")
       let name = rule.protocol == .any ? "\(rule.number)" : "\(rule.number)/\(rule.protocol)"
       let limit = rule.maximumDuration.map { " max \(durationWord($0))" } ?? ""
       return "\(name) from \(sources)\(limit)"

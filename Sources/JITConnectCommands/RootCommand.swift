@@ -25,7 +25,8 @@ struct RootCommand: ParsableCommand {
       The first word is a verb only if it is one of these. A VM named like one is reached with \
       jitconnect ssh NAME.
       """,
-    version: Version.longText, subcommands: [
+    version: Version.longText,
+    subcommands: [
       SSHVerb.self, ListCommand.self, StatusCommand.self, EnableCommand.self, EditCommand.self,
       DisableCommand.self, RequestCommand.self, CloseCommand.self,
       HistoryCommand.self, DoctorCommand.self,

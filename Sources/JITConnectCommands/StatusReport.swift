@@ -119,7 +119,10 @@ struct StatusReport: Encodable {
   func text(for console: Console, now: Date) -> String {
     let isTerminal = console.outputIsTerminal
     let sections = [
-      ("vm", Table(header: ["VM", "GROUP", "OS", "POWER", "ADDRESS", "POLICY"], rows: [machineRow])),
+      (
+        "vm",
+        Table(header: ["VM", "GROUP", "OS", "POWER", "ADDRESS", "POLICY"], rows: [machineRow])
+      ),
       (
         "port",
         Table(

@@ -161,7 +161,9 @@ extension SSHOptions {
 
   private func jitLines() -> [String] {
     JitKeyword.allCases.flatMap { keyword in
-      let texts = keyword == .sourceSet ? jit.sourceSets.map(\.set.text) : jit.values[keyword].map { [$0.text] } ?? []
+      let texts =
+        keyword == .sourceSet
+        ? jit.sourceSets.map(\.set.text) : jit.values[keyword].map { [$0.text] } ?? []
       return texts.map { "\(lowercased(keyword.rawValue)) \($0)" }
     }
   }

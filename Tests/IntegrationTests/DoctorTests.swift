@@ -48,9 +48,13 @@ import Testing
     let until = report.text("window").split(separator: " ").last.map(String.init) ?? ""
     let banner = report.text("banner")
     let rules = report.findings.first { $0["check"] == "nsg" }?["details"]?.elements ?? []
-    let names = rules.compactMap { $0.text?.split(separator: " ").dropFirst().first }.map(String.init)
+    let names = rules.compactMap { $0.text?.split(separator: " ").dropFirst().first }.map(
+      String.init)
     let hidden: [(String, String)] =
-      [("\(stage.port())", "PORT"), (key, "KEY"), ("until \(until)", "until TIME"), (banner, "BANNER")]
+      [
+        ("\(stage.port())", "PORT"), (key, "KEY"), ("until \(until)", "until TIME"),
+        (banner, "BANNER"),
+      ]
       + names.filter { $0.contains("JITRule") }
       .map { ($0, $0.contains("JITRule-") ? "WINDOW-RULE" : "DENY-RULE") }
       + [(stage.simulator.gateAddress(of: "web1") ?? "", "ADDRESS")]

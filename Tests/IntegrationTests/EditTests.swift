@@ -130,7 +130,8 @@ import Testing
   @Test("in the editor the VM's entry is a file of this user's alone, gone afterwards")
   func inEditor() async throws {
     let stage = try Self.stage()
-    let script = "stat -c '%a %a' \"$1\" > seen; cat \"$1\" >> seen; env >> seen; sed -i s/PT3H/PT1H/ \"$1\""
+    let script =
+      "stat -c '%a %a' \"$1\" > seen; cat \"$1\" >> seen; env >> seen; sed -i s/PT3H/PT1H/ \"$1\""
     try stage.write("work/editor", "#!/bin/sh\n" + script + "\n")
     let run = try await stage.run(
       ["edit", "web1", "--yes"],

@@ -136,7 +136,8 @@ import Testing
     let error = try JSON(parsing: run.errorBytes)["error"]
     #expect(error?["code"] == "port-still-open")
     let why = error?["why"]?.text ?? ""
-    #expect(why.contains("'default-allow-ssh' (priority 1002, web1-nsg) lets everybody in to port 22"))
+    #expect(
+      why.contains("'default-allow-ssh' (priority 1002, web1-nsg) lets everybody in to port 22"))
     #expect(why.contains("before the deny rule of just-in-time access (4096)"))
     #expect(why.contains("az network nsg rule delete"))
     #expect(stage.simulator.reaches("web1", port: 22, from: "198.51.100.1"))
@@ -229,7 +230,8 @@ import Testing
     #expect(run.ending == .exited(0))
     #expect(stage.simulator.rules(of: "web1-nsg").contains { $0.name.hasPrefix("jitconnect-") })
     #expect(
-      !stage.simulator.rules(of: "rg-demo-subnet-nsg").contains { $0.name.hasPrefix("jitconnect-") })
+      !stage.simulator.rules(of: "rg-demo-subnet-nsg").contains { $0.name.hasPrefix("jitconnect-") }
+    )
   }
 
   @Test("a deny rule that just-in-time access put first shuts the port by itself, in both names")

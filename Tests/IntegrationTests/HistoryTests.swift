@@ -99,7 +99,8 @@ import Testing
     #expect(try JSON(parsing: most.output)["unread"]?.elements?.isEmpty == true)
     stage.simulator.inject(
       Fault(
-        .answer(400, body: #"{"Code":"BadRequest","Message":"no such time"}"#, type: "application/json"),
+        .answer(
+          400, body: #"{"Code":"BadRequest","Message":"no such time"}"#, type: "application/json"),
         path: "eventtypes"))
     let odd = try await stage.run(["history", "web1", "--json"])
     #expect(odd.text.contains("no such time"), "\(odd.text)")

@@ -143,7 +143,9 @@ import Testing
     let machines = try Self.machines(run)
     #expect(machines["web1"]?["state"] == "unknown")
     #expect(machines["web2"]?["state"] == "unknown")
-    #expect(machines["web2"]?["why"]?.elements?.first?.text?.contains("jitNetworkAccessPolicies/read") == true)
+    #expect(
+      machines["web2"]?["why"]?.elements?.first?.text?.contains("jitNetworkAccessPolicies/read")
+        == true)
     #expect(run.error.contains("not read: policies of subscription"))
   }
 
@@ -174,7 +176,8 @@ import Testing
     #expect(machines["open1"]?["state"] == "not-configured")
   }
 
-  @Test("5,000 machines in three subscriptions: the calls are counted, and pages go out as they come")
+  @Test(
+    "5,000 machines in three subscriptions: the calls are counted, and pages go out as they come")
   func fleet() async throws {
     let subscriptions = ["main", "second", "third"].map { SimulatedSubscription($0) }
     let stage = try Self.stage { configuration in

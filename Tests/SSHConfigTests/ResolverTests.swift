@@ -273,7 +273,9 @@ struct JitSourceSetTests {
 
   @Test(
     "what is no set is refused",
-    arguments: ["office", "=192.0.2.1", "any=192.0.2.1", "a b=192.0.2.1", "office=", "office=2001::1"])
+    arguments: [
+      "office", "=192.0.2.1", "any=192.0.2.1", "a b=192.0.2.1", "office=", "office=2001::1",
+    ])
   func refused(value: String) {
     #expect(throws: SSHConfigError.self) {
       try SSHConfigResolver.resolve(words: ["-o", "JitSourceSet \(value)", "web1"])

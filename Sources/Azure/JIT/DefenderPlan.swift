@@ -10,7 +10,9 @@ package enum DefenderPlan: Sendable, Equatable {
   init(tree: JSONTree) {
     let properties = tree["properties"] ?? .null
     let subPlan = properties["subPlan"]?.text?.lowercased()
-    if properties["pricingTier"]?.text?.lowercased() == "standard", subPlan == nil || subPlan == "p2" {
+    if properties["pricingTier"]?.text?.lowercased() == "standard",
+      subPlan == nil || subPlan == "p2"
+    {
       self = .on
     } else {
       let coverage = properties["resourcesCoverageStatus"]?.text?.lowercased()

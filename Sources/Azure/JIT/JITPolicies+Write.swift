@@ -100,7 +100,9 @@ extension JITPolicies {
       let before = try await treeIfPresent(id)
       if round == 0 { wasCreated = before == nil }
       let edited = try edit(before)
-      guard let start = edited ?? (lost.isEmpty ? nil : PolicyEdit.changingMachines(of: before) { $0 = [] })
+      guard
+        let start = edited
+          ?? (lost.isEmpty ? nil : PolicyEdit.changingMachines(of: before) { $0 = [] })
       else {
         if before != nil { try await delete(id, purpose) }
         guard let left = try await treeIfPresent(id), !isDone(left) else {

@@ -48,7 +48,8 @@ extension PolicyEdit {
     for source in (one.map { [$0] } ?? []) + several {
       if source.text.flatMap({ SourcePrefix(parsing: $0) }) == nil {
         problems.append(
-          "\(printable(source.text ?? source.jsonText, limit: 60)) is no IPv4 address, no CIDR and not \"*\"")
+          "\(printable(source.text ?? source.jsonText, limit: 60)) is no IPv4 address, no CIDR and not \"*\""
+        )
       }
     }
     let limit = port["maxRequestAccessDuration"]?.text.flatMap { Duration(iso8601: $0) }

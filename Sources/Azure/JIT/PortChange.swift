@@ -54,7 +54,9 @@ package struct PortChange: Sendable, Equatable {
           next: "add it: jitconnect edit \(machine.name) --add-port \(number)")
       }
       // The same port may have a rule for each protocol; one that is named is meant alone.
-      let named = places.filter { ports[$0]["protocol"]?.text?.uppercased() == `protocol`?.rawValue }
+      let named = places.filter {
+        ports[$0]["protocol"]?.text?.uppercased() == `protocol`?.rawValue
+      }
       for place in places.count > 1 && !named.isEmpty ? named : places {
         apply(to: &ports[place])
       }

@@ -48,7 +48,8 @@ package struct AzureFirewall: Sendable, Equatable {
   private static func rule(_ tree: JSONTree) -> DNATRule {
     func texts(_ name: String) -> [String] { (tree[name]?.elements ?? []).compactMap(\.text) }
     return DNATRule(
-      name: tree["name"]?.text ?? "", sources: texts("sourceAddresses").map(SourcePrefix.init(wire:)),
+      name: tree["name"]?.text ?? "",
+      sources: texts("sourceAddresses").map(SourcePrefix.init(wire:)),
       destinations: texts("destinationAddresses"), ports: texts("destinationPorts"),
       translatedAddress: tree["translatedAddress"]?.text ?? "",
       translatedPort: tree["translatedPort"]?.text.flatMap { Int($0) })

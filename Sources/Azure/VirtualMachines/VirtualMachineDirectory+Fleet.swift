@@ -18,7 +18,8 @@ extension VirtualMachineDirectory {
     var wasAnswered = false
     do throws(Failure) {
       try await ResourceGraph(client: client).pages(
-        VirtualMachineQuery.text(where: filter.conditions), subscriptions: subscription.map { [$0] } ?? [],
+        VirtualMachineQuery.text(where: filter.conditions),
+        subscriptions: subscription.map { [$0] } ?? [],
         hasFallBack: true, purpose: purpose
       ) { rows, isLast throws(Failure) in
         wasAnswered = true
