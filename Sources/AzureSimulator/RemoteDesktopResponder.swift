@@ -1,6 +1,7 @@
 import Platform
 
-/// The first answer of a remote desktop server: the X.224 connection confirm.
+/// The first answers of a remote desktop server: the X.224 connection confirm, and the certificate
+/// where TLS follows.
 package struct RemoteDesktopResponder: Sendable {
   package enum Answer: Sendable, Equatable {
     /// The protocol chosen: 1 is TLS, 2 CredSSP.
@@ -18,10 +19,15 @@ package struct RemoteDesktopResponder: Sendable {
   package var answer: Answer
   /// Sends the answer in pieces of this size.
   package var pieceSize: Int
+  /// Shown where the chosen protocol begins with TLS; nil hangs up there.
+  package var certificate: DesktopCertificate?
 
-  package init(_ answer: Answer = .chosen(2), pieceSize: Int = 64) {
+  package init(
+    _ answer: Answer = .chosen(2), pieceSize: Int = 64, certificate: DesktopCertificate? = .shared
+  ) {
     self.answer = answer
     self.pieceSize = max(1, pieceSize)
+    self.certificate = certificate
   }
 
   private var bytes: [UInt8] {
@@ -50,6 +56,10 @@ package struct RemoteDesktopResponder: Sendable {
     let bytes = bytes
     for start in stride(from: 0, to: bytes.count, by: pieceSize) {
       Socket.sendAll(descriptor, Array(bytes[start..<min(start + pieceSize, bytes.count)]))
+    }
+    if case .chosen(let chosen) = answer, chosen != 0 {
+      certificate?.serve(descriptor)
+      return
     }
     while let chunk = try? readSome(descriptor, limit: 4096), !chunk.isEmpty {}
   }

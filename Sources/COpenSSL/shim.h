@@ -1,4 +1,5 @@
-// OpenSSL's libcrypto for Swift: hashes, HMAC, signatures, PKCS#7, PKCS#12.
+// OpenSSL for Swift: hashes, HMAC, signatures, PKCS#7, PKCS#12, and the certificate that a TLS server
+// shows.
 #ifndef COPENSSL_SHIM_H
 #define COPENSSL_SHIM_H
 
@@ -12,6 +13,7 @@
 #include <openssl/pkcs7.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 // EVP_RSA_gen is a macro that Swift does not import.
@@ -40,5 +42,8 @@ static inline X509 *copenssl_certificates_at(const STACK_OF(X509) *list, int ind
 static inline void copenssl_certificates_free(STACK_OF(X509) *list) {
   sk_X509_pop_free(list, X509_free);
 }
+
+// A new P-256 key; the call behind it is a macro with a variable number of arguments.
+static inline EVP_PKEY *copenssl_p256_key(void) { return EVP_EC_gen("P-256"); }
 
 #endif

@@ -1,14 +1,9 @@
 import Azure
+import FoundationEssentials
 import Platform
 import RDP
 import SSHConfig
 import Terminal
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 extension Greeting {
   /// An RDP server's answer to a connection request without a user's name ([MS-RDPBCGR] 2.2.1.1).
@@ -24,69 +19,160 @@ extension Greeting {
 }
 
 extension Connect {
-  /// Gives the desktop of a Windows VM: an .rdp file on stdout when that is no terminal, else
-  /// `myvm.rdp` in the current folder.
-  func deliverDesktopFile(
-    for machine: VirtualMachine, over connection: AnsweringConnection
-  ) async throws -> Int32 {
-    // The probe has done its work; the client makes a connection of its own.
-    _ = connection.takeSocket()
-    guard let address = connection.address else { throw desktopBehindProxy }
-    let shown = machine.addresses.first { $0.publicIPv4 == address.host }?.fqdn ?? address.host
-    let file = try RDPFile(
-      RDPOptions(
-        host: shown, port: Int(address.port), user: options.user ?? machine.adminUsername))
-    if !world.console.outputIsTerminal {
-      try writeAll(STDOUT_FILENO, file.bytesForPipe)
-      return 0
-    }
-    let name = try rdpFileName(forVM: machine.name)
-    guard canReplace(name) else {
-      throw Failure(
-        .fileUnwritable, what: "\(name) is here already and is not a file of ours",
-        next: "jitconnect \(machine.name) > other.rdp, or move it away")
-    }
-    do {
-      try Files.replace(name, with: file.bytes)
-    } catch {
-      throw Failure(
-        .fileUnwritable, what: "cannot write \(name)", why: "\(error)",
-        next: "jitconnect \(machine.name) > other.rdp writes it elsewhere")
-    }
-    world.console.note("\(shown) answers; wrote \(name)")
-    world.console.note("open it with: \(openCommand(name))")
-    return 0
+  /// A desktop whose port answers.
+  struct ReachedDesktop: Sendable {
+    /// Nil for a host that is no Azure VM.
+    var machine: VirtualMachine?
+    var connection: AnsweringConnection
+    /// When the window ends; nil where none was opened for it.
+    var end: Date?
   }
+
+  // MARK: Whether, and where
+
+  /// Whether this machine is answered with its desktop.
+  func isDesktop(_ machine: VirtualMachine) -> Bool {
+    switch goal {
+    case .session: false
+    case .sessionOrDesktop: machine.operatingSystem == .windows
+    case .desktop: true
+    }
+  }
+
+  /// Whether the desktop is reached through the machine's SSH server.
+  var goesBehindSSH: Bool { options.jit.rdpPortBehindSSH != nil }
+
+  /// Whether the port to open is the desktop's own.
+  ///
+  /// What cannot work then ends the run while nothing is opened yet.
+  func goesToDesktop(_ machine: VirtualMachine) async throws(Failure) -> Bool {
+    guard isDesktop(machine) else {
+      try refuseWhatOnlyDesktopsTake()
+      return false
+    }
+    _ = try await desktop.plan(world, options, commandLine)
+    if goesBehindSSH { return false }
+    if isProxied { throw desktopBehindProxy }
+    return true
+  }
+
+  /// The port that the command line names, else 3389, else the one that the policy can only mean.
+  ///
+  /// `Port` of a configuration file is ssh's.
+  func desktopPort(_ entry: JITPolicy.Machine?) -> Int {
+    if options.portOrigin == .commandLine { return options.port }
+    guard let entry, entry.rule(for: Self.rdpPort) == nil else { return Self.rdpPort }
+    let others = entry.ports.filter { $0.coversTCP && !Self.otherPorts.contains($0.number) }
+    return others.count == 1 ? others[0].number : Self.rdpPort
+  }
+
+  /// SSH, and remote management of Windows.
+  private static let otherPorts: Set<Int> = [0, 22, 5985, 5986]
 
   /// A desktop's client makes a connection of its own, which no proxy of ours carries.
-  var desktopBehindProxy: Failure {
+  private var desktopBehindProxy: Failure {
     Failure(
-      .notBuiltIn,
-      what: "the desktop of a VM behind a jump host or ProxyCommand is not built in yet",
-      next: "forward its port: jitconnect -N -L 3389:ADDRESS:3389 JUMPHOST")
+      .notBuiltIn, what: "no jump host or ProxyCommand carries an RDP client",
+      why: "the client connects by itself",
+      next: "--via-ssh goes through the VM's SSH server, behind a jump host too")
   }
 
-  /// Only a regular file of this user that holds nothing but settings of ours is replaced.
-  private func canReplace(_ name: String) -> Bool {
-    guard let kind = Files.kind(of: name) else { return true }
-    guard kind.isRegular, kind.owner == world.environment.userID,
-      let bytes = try? Files.read(name, limit: 1 << 20)
-    else { return false }
-    return (try? RDPFile.parse(bytes)) != nil
+  // MARK: One desktop
+
+  /// The verb `rdp` with one machine.
+  func runDesktop() async throws -> Int32 {
+    let plan = try await desktop.plan(world, options, commandLine)
+    guard plan.settings.portBehindSSH == nil else {
+      try refuseWhatIsNotBuiltIn()
+      guard options.jit.isOn else { return try await connectPlainly() }
+      return try await explainingInterruption { try await connectThroughAzure() }
+    }
+    return try await explainingInterruption {
+      let reached = try await world.interrupts.during { try await reachDesktop() }
+      return try await openDesktop(
+        of: reached.machine, over: reached.connection, until: reached.end)
+    }
   }
 
-  private func openCommand(_ name: String) -> String {
-    #if canImport(Darwin)
-      return "open -a \"Windows App\" ./\(name)"
-    #else
-      for client in ["xfreerdp3", "xfreerdp"]
-      where ChildProcess.find(client, in: world.environment) != nil {
-        return "\(client) ./\(name)"
-      }
-      if ChildProcess.find("remmina", in: world.environment) != nil {
-        return "remmina -c ./\(name)"
-      }
-      return "xfreerdp ./\(name) (after: apt-get install freerdp2-x11)"
-    #endif
+  /// Adds to an interruption what stays open; closes before that what is to be closed at the end.
+  func explainingInterruption<Value>(_ body: () async throws -> Value) async throws -> Value {
+    do {
+      let value = try await body()
+      await closeOnExit()
+      return value
+    } catch {
+      await closeOnExit()
+      guard let failure = error as? Failure, failure.code == .interrupted else { throw error }
+      throw notice.explaining(failure)
+    }
+  }
+
+  /// Goes all the way to the answering RDP port.
+  func reachDesktop() async throws(Failure) -> ReachedDesktop {
+    guard options.jit.isOn else { return try await reachDesktopPlainly() }
+    switch try await way(usingMemory: true) {
+    case .rdp(let machine, let connection, let end):
+      return ReachedDesktop(machine: machine, connection: connection, end: end)
+    case .plain: return try await reachDesktopPlainly()
+    case .ssh, .shortcut:
+      throw Failure(.systemFailed, what: "the way to the desktop led to SSH")
+    }
+  }
+
+  /// No call to Azure: the host as it was typed, or as `HostName` says.
+  private func reachDesktopPlainly() async throws(Failure) -> ReachedDesktop {
+    if isProxied { throw desktopBehindProxy }
+    let host = options.hostName ?? options.originalHost
+    guard SSHName.isValidHost(host) else {
+      throw Failure(.usage, what: "hostname contains invalid characters")
+    }
+    let probe = try await probe(host, port: desktopPort(nil), .rdp)
+    let limit = Duration.seconds(options.connectTimeout ?? 10)
+    let knock: Knock = { deadline, flag throws(Failure) in
+      try probe.wait(until: deadline, flag: flag)
+    }
+    guard let connection = try await race(knock, until: .now + limit) else {
+      throw Failure(
+        .hostUnreachable, what: "no RDP server answers on \(probe.address)",
+        why: "nothing came within \(elapsedText(limit))",
+        next: "check the name and the port (-p)")
+    }
+    return ReachedDesktop(machine: nil, connection: connection)
+  }
+
+  /// Gives the file or starts the client, and waits for that.
+  ///
+  /// - Returns: the client's exit status, or 0.
+  func openDesktop(
+    of machine: VirtualMachine?, over connection: AnsweringConnection, until end: Date?
+  ) async throws -> Int32 {
+    let reached = ReachedDesktop(machine: machine, connection: connection, end: end)
+    let delivery = try await world.interrupts.during {
+      let ready = try await prepare(reached)
+      return try hand(out: ready, isAlone: true)
+    }
+    defer { delivery.clearUp() }
+    try tell([delivery])
+    guard let session = delivery.session, let client = delivery.client else {
+      // Whoever opens the file later comes in by the window: it is not closed at our end.
+      _ = used.take()
+      return 0
+    }
+    let clients = try DesktopClients()
+    try clients.start(client, for: session, world.environment)
+    let statuses = try await world.interrupts.paused {
+      try await Blocking.run { clients.wait(passesSignals: true) }
+    }
+    delivery.waitForHandover()
+    return statuses.first ?? 0
+  }
+
+  /// Says what was made, or gives it as JSON.
+  func tell(_ deliveries: [DesktopDelivery]) throws {
+    if let report = desktop.report { return try report(deliveries) }
+    for delivery in deliveries { for line in delivery.words { world.console.note(line) } }
+    if deliveries.contains(where: { $0.file != nil && $0.publisher == nil && $0.client == nil }) {
+      world.console.note("Windows asks before it opens a file that nobody has signed (--sign)")
+    }
   }
 }

@@ -12,7 +12,9 @@ import Terminal
 extension Connect {
   /// Reaches the host as plain ssh would: no call to Azure, ssh's own known_hosts files.
   func connectPlainly() async throws -> Int32 {
-    if options.jit.client == .openssh, !commandLine.has(.stdio) { throw try becomeOpenSSH() }
+    if options.jit.client == .openssh, !commandLine.has(.stdio), goal != .desktop {
+      throw try becomeOpenSSH()
+    }
     let host = options.hostName ?? options.originalHost
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")
@@ -51,6 +53,9 @@ extension Connect {
 
   private func runSession(over connection: AnsweringConnection) async throws -> Int32 {
     if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
+    if goal == .desktop {
+      return try await openDesktopBehindSSH(nil, connection, isConfirmed: true)
+    }
     let plan = SessionPlan(self, machine: nil, isConfirmed: true)
     return try await plan.run(over: connection)?.status ?? 255
   }

@@ -12,11 +12,12 @@ extension Connect {
     on known: Memory.Machine
   ) async throws(Failure) -> AnsweringConnection? {
     let machine = known.machine
-    let isDesktop = isBare && machine.operatingSystem == .windows
     let own = OwnWindows(world.environment, clock: world.clock)
     let now = world.clock.now()
     // OpenSSH knows nothing of a connection that may turn out to be to another machine.
-    guard !isDesktop, !isProxied, !commandLine.has(.stdio), options.jit.client == .libssh2,
+    guard !isDesktop(machine) || goesBehindSSH, isDesktop(machine) || !commandLine.has(.json),
+      !isProxied, !commandLine.has(.stdio),
+      options.jit.client == .libssh2,
       HostKeyFiles(world.environment, options, machine).hasPin,
       let window = own.open(on: machine.id, port: options.port).first(where: { window in
         let wanted = options.jit.duration.map { Double($0) } ?? 60

@@ -20,8 +20,13 @@ struct SessionPlan: Sendable {
   private let machine: VirtualMachine?
   /// Whether Azure has said that this address is the machine's, and which machine it is.
   private let isConfirmed: Bool
+  /// What the session carries in place of a shell or command.
+  private let tunnel: DesktopTunnel?
 
-  init(_ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool) {
+  init(
+    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, tunnel: DesktopTunnel? = nil
+  ) {
+    self.tunnel = tunnel
     world = connect.world
     options = connect.options
     commandBytes = connect.commandLine.commandBytes
@@ -45,7 +50,7 @@ struct SessionPlan: Sendable {
     // Interruptions end the session in its own loop, with the terminal restored.
     Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP, SIGQUIT)
     Signals.ignore(SIGPIPE)
-    var request = try request()
+    var request = if let tunnel { tunnel.request } else { try request() }
     let log = sessionLog
     let session = try SSHSession(
       socket: socket, received: connection.received,
@@ -82,9 +87,11 @@ struct SessionPlan: Sendable {
       }
     }
     try session.authenticate(authentication, prompts: prompts)
-    let localCommand = try LocalCommand(
-      options, tokens(address: connection.address), world.environment)
-    request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
+    if tunnel == nil {
+      let localCommand = try LocalCommand(
+        options, tokens(address: connection.address), world.environment)
+      request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
+    }
     let ending = try session.run(request, streams: streams)
     session.disconnect()
     return ending
@@ -284,7 +291,8 @@ struct SessionPlan: Sendable {
   private var sessionLog: SSHLog {
     let console = world.console
     return SSHLog(
-      level: options.verbosity, debug: world.writeDebug, note: { console.remark($0) },
+      level: options.verbosity, debug: world.writeDebug,
+      note: { [tunnel] text in if tunnel?.keeps(text) != true { console.remark(text) } },
       tellsInformation: options.logLevel >= .info)
   }
 }

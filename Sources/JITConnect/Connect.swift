@@ -17,15 +17,29 @@ package struct Connect: Sendable {
   let notice = WindowNotice()
   /// What is to be closed at the end (`JitCloseOnExit`).
   let used = UsedWindows()
+  /// What is to be done with a desktop.
+  package let desktop: DesktopPreparation
+  let goal: Goal
+
+  /// What the user wants of the machine.
+  package enum Goal: Sendable {
+    /// SSH, whatever the machine is.
+    case session
+    /// The desktop of a Windows VM where nothing but its name was given, else SSH.
+    case sessionOrDesktop
+    /// The desktop, whatever the machine is.
+    case desktop
+  }
 
   /// - Parameters:
-  ///   - givesDesktop: whether a bare Windows VM is answered with its desktop.
   ///   - words: argv behind the program's name and the verb, for OpenSSH's client.
   package init(
     _ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine,
-    givesDesktop: Bool = true, words: [[UInt8]] = []
+    goal: Goal = .sessionOrDesktop, desktop: DesktopPreparation = DesktopPreparation(),
+    words: [[UInt8]] = []
   ) {
-    isBare = givesDesktop && commandLine.isBare
+    self.goal = goal == .sessionOrDesktop && !commandLine.isBare ? .session : goal
+    self.desktop = desktop
     self.world = world
     var options = options
     if let port = commandLine.stdioPort {
@@ -39,25 +53,22 @@ package struct Connect: Sendable {
 
   /// - Returns: the exit status: the remote command's own.
   package func run() async throws -> Int32 {
+    if goal == .desktop { return try await runDesktop() }
     try refuseWhatIsNotBuiltIn()
     guard options.jit.isOn else { return try await connectPlainly() }
-    do {
-      let status = try await connectThroughAzure()
-      await closeOnExit()
-      return status
-    } catch {
-      await closeOnExit()
-      guard let failure = error as? Failure, failure.code == .interrupted else { throw error }
-      throw notice.explaining(failure)
-    }
+    return try await explainingInterruption { try await connectThroughAzure() }
   }
 
-  private func connectThroughAzure() async throws -> Int32 {
+  func connectThroughAzure() async throws -> Int32 {
     switch try await findWay(usingMemory: true) {
+    case .ssh(let machine, let connection) where isDesktop(machine):
+      return try await openDesktopBehindSSH(machine, connection, isConfirmed: true)
     case .ssh(let machine, let connection):
       if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
       if options.jit.client == .openssh { throw try becomeOpenSSH(machine, connection) }
       return try await session(over: connection, with: machine).status
+    case .shortcut(let machine, let connection) where isDesktop(machine):
+      return try await openDesktopBehindSSH(machine, connection, isConfirmed: false)
     case .shortcut(let machine, let connection):
       let plan = SessionPlan(self, machine: machine, isConfirmed: false)
       let ending = try await watchingRules { try await plan.run(over: connection) }
@@ -67,10 +78,8 @@ package struct Connect: Sendable {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
       }
       return try await session(over: connection, with: machine).status
-    case .rdp(let machine, let connection):
-      // The desktop's client comes in by the window after us.
-      _ = used.take()
-      return try await deliverDesktopFile(for: machine, over: connection)
+    case .rdp(let machine, let connection, let end):
+      return try await openDesktop(of: machine, over: connection, until: end)
     case .plain:
       return try await connectPlainly()
     }
@@ -84,20 +93,21 @@ package struct Connect: Sendable {
   }
 
   /// Where the flow through Azure has led.
-  private enum Way: Sendable {
+  enum Way: Sendable {
     case ssh(VirtualMachine, AnsweringConnection)
     /// Straight to where the machine was last, with its key pinned; Azure was not asked.
     case shortcut(VirtualMachine, AnsweringConnection)
-    case rdp(VirtualMachine, AnsweringConnection)
+    /// With the window's end.
+    case rdp(VirtualMachine, AnsweringConnection, Date)
     /// No Azure VM, and `JitUnknownHost ssh`.
     case plain
   }
 
-  private func findWay(usingMemory: Bool) async throws -> Way {
+  func findWay(usingMemory: Bool) async throws -> Way {
     try await world.interrupts.during { try await way(usingMemory: usingMemory) }
   }
 
-  private func way(usingMemory: Bool) async throws(Failure) -> Way {
+  func way(usingMemory: Bool) async throws(Failure) -> Way {
     let target = try TargetQuery(options)
     let azure = try await AzureAccess(world, options.jit)
     let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
@@ -152,9 +162,8 @@ package struct Connect: Sendable {
       _ = try await ensureRunning(&machine, azure, progress)
     }
     // A machine that was named by its id is known from here on.
-    let isDesktop = isBare && machine.operatingSystem == .windows
-    if isDesktop, isProxied { throw desktopBehindProxy }
-    let port = isDesktop && options.portOrigin == nil ? Self.rdpPort : options.port
+    let isDesktop = try await goesToDesktop(machine)
+    var port = isDesktop ? desktopPort(nil) : options.port
 
     // 3. just-in-time access enabled? if not, offer to enable it
     var policy = JITPolicies.policies(
@@ -164,6 +173,7 @@ package struct Connect: Sendable {
       policy = try await enable(machine, port: port, azure, found.policies, progress)
     }
     guard let enabled = policy else { throw notEnabled(machine) }
+    if isDesktop { port = desktopPort(enabled.machine(machine.id)) }
 
     // 4. a minimal window: one port, our address, the shortest time
     progress.show("requesting access to port \(port) of \(machine.name)")
@@ -185,7 +195,7 @@ package struct Connect: Sendable {
 
     // 5. wait until the port really answers
     let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
-    return isDesktop ? .rdp(machine, connection) : .ssh(machine, connection)
+    return isDesktop ? .rdp(machine, connection, window.end) : .ssh(machine, connection)
   }
 
   /// A machine, the policies that may hold it, and Azure's own word on the machine.
@@ -257,9 +267,6 @@ package struct Connect: Sendable {
       }
     }
   }
-
-  /// Only a host to go to: a Windows VM is then answered with its desktop.
-  let isBare: Bool
 
   static let rdpPort = 3389
   static let sshPort = 22

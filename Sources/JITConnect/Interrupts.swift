@@ -53,8 +53,15 @@ package final class Interrupts: Sendable {
       }
     }
     if signal != nil {
-      // What the interrupted step had to say is of no interest; what it leaves behind is.
-      throw Failure(.interrupted, what: "interrupted", why: remains.withLock { $0 }?())
+      // Of what the interrupted step had to say only what it leaves behind is of interest, not the
+      // call that broke off.
+      var interruption = Failure(.interrupted, what: "interrupted", why: remains.withLock { $0 }?())
+      if case .failure(let failure as Failure) = result, failure.code == .interrupted,
+        failure.cause == nil
+      {
+        interruption.why = failure.why
+      }
+      throw interruption
     }
     return try result.get()
   }

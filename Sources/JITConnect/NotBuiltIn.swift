@@ -5,10 +5,6 @@ extension Connect {
   /// Refuses what would be dangerous or misleading to pass over in silence: the session would go
   /// another way than was asked for.
   func refuseWhatIsNotBuiltIn() throws(Failure) {
-    func refuse(_ what: String, _ next: String = "leave it out, or use ssh itself") throws(Failure)
-    {
-      throw Failure(.notBuiltIn, what: "\(what) is not built in yet", next: next)
-    }
     if options.wantsTunnel { try refuse("a tunnel device (-w)") }
     if options.knownHostsCommand != nil { try refuse("KnownHostsCommand") }
     if options.revokedHostKeys != nil {
@@ -31,15 +27,24 @@ extension Connect {
     if options.jit.client == .openssh, options.jit.isOn, isProxied {
       try refuse("--client openssh through a jump host", "leave out --client openssh")
     }
-    if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if options.jit.closeOnExit, options.jit.isOn, options.jit.client == .openssh {
       // This process becomes ssh: nobody is left at the end.
       try refuse("--close-on-exit with --client openssh", "leave out one of them")
     }
     if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
-    if options.jit.rdpClient != nil { try refuse("--open") }
-    if options.jit.rdpFile != nil { try refuse("--output", "redirect standard output") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
+    if goal == .session { try refuseWhatOnlyDesktopsTake() }
+  }
+
+  /// The same for what makes sense for a desktop alone, once it is known that this is none.
+  func refuseWhatOnlyDesktopsTake() throws(Failure) {
+    if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if commandLine.has(.json) { try refuse("--json") }
+  }
+
+  private func refuse(
+    _ what: String, _ next: String = "leave it out, or use ssh itself"
+  ) throws(Failure) {
+    throw Failure(.notBuiltIn, what: "\(what) is not built in yet", next: next)
   }
 }

@@ -9,14 +9,9 @@ package enum PolicyPrint: String, Sendable, CaseIterable {
   private static let version = APIVersion.jitPolicies.rawValue
 
   /// Every policy in one document.
-  ///
-  /// - Parameter resourceManager: the cloud's base URL.
-  package func text(
-    _ policies: [PolicyWork.Prepared], resourceManager: String
-  ) throws(Failure) -> String {
+  package func text(_ policies: [PolicyWork.Prepared]) throws(Failure) -> String {
     switch self {
-    case .rest:
-      return policies.map { Self.call($0, resourceManager) + "\n" }.joined()
+    case .rest: return policies.map { $0.call.azLine + "\n" }.joined()
     case .azapi: return policies.compactMap(Self.terraform).joined(separator: "\n")
     case .arm, .bicep:
       let groups = Set(
@@ -30,20 +25,6 @@ package enum PolicyPrint: String, Sendable, CaseIterable {
       }
       return self == .arm ? Self.template(policies) : Self.bicep(policies)
     }
-  }
-
-  // MARK: az rest
-
-  /// The call that writes a policy, as a line for a shell.
-  package static func call(_ item: PolicyWork.Prepared, _ resourceManager: String) -> String {
-    let url = "\(resourceManager)\(item.plan.policy.text)?api-version=\(version)"
-    guard let body = item.body else { return "az rest --method delete --url \(quoted(url))" }
-    return "az rest --method put --url \(quoted(url)) --body \(quoted(body.jsonText))"
-  }
-
-  /// In single quotes for a POSIX shell.
-  package static func quoted(_ text: String) -> String {
-    "'" + text.replacing("'", with: "'\\''") + "'"
   }
 
   // MARK: Templates

@@ -1,5 +1,4 @@
 package import Azure
-import Identity
 package import Platform
 import Terminal
 
@@ -24,9 +23,6 @@ package struct PolicyWork: Sendable {
     self.retype = retype
   }
 
-  /// The base URL that the calls go to.
-  package var resourceManager: String { azure.cloud.resourceManager }
-
   /// A plan with the policy that it was made on.
   package struct Prepared: Sendable {
     package var plan: PolicyPlan
@@ -34,6 +30,8 @@ package struct PolicyWork: Sendable {
     /// Nil where the policy goes.
     package var body: JSONTree?
     package var diff: PolicyDiff
+    /// The call that would write it.
+    package var call: RESTCall
   }
 
   /// Reads the policy of a plan and applies the plan to it; nothing is written.
@@ -50,7 +48,8 @@ package struct PolicyWork: Sendable {
     let body = try plan.body(for: before)
     return Prepared(
       plan: plan, before: before, body: body,
-      diff: PolicyDiff(plan.policy, before: before, after: body))
+      diff: PolicyDiff(plan.policy, before: before, after: body),
+      call: azure.policies.writeCall(plan.policy, body: body))
   }
 
   /// Carries plans out, one policy after the other; a question is asked once for all.
@@ -80,6 +79,7 @@ package struct PolicyWork: Sendable {
     // Each round asks anew; somebody who edits as fast as this is left alone.
     for _ in 0..<5 {
       let plan = prepared.plan
+      var isOnItsWay = false
       if prepared.diff.isEmpty { return result(plan, .none, nil, []) }
       do throws(Failure) {
         let shown = plan.entries(in: prepared.before)
@@ -90,13 +90,20 @@ package struct PolicyWork: Sendable {
           edit: { tree throws(Failure) in
             if isFirst, plan.entries(in: tree) != shown { throw Self.changedMeanwhile(plan) }
             isFirst = false
-            return try plan.body(for: tree)
+            let body = try plan.body(for: tree)
+            isOnItsWay = true
+            return body
           })
         return result(
           plan, written.policy == nil ? .deleted : written.wasCreated ? .created : .changed,
           written.policy, written.notes)
       } catch {
         switch error.code {
+        case .interrupted:
+          throw Failure(
+            .interrupted, what: "interrupted",
+            why: isOnItsWay
+              ? "the policy \(plan.policy.name) may have been written" : "nothing was written")
         case .policyChanged:
           world.console.warn(error.what)
           prepared = try await prepare(plan)

@@ -121,8 +121,17 @@ extension World {
     _ question: @escaping @Sendable (Prompt) -> Prompt.Answer<Answer>
   ) async -> Prompt.Answer<Answer> {
     let prompt = prompt
-    return (try? await interrupts.paused { try await Blocking.run { question(prompt) } })
-      ?? .notPossible
+    let flag = CancellationFlag()
+    let answer = try? await withTaskCancellationHandler {
+      try await interrupts.paused {
+        try await Blocking.run {
+          turn.take { flag.isCancelled ? .interrupted : question(prompt) }
+        }
+      }
+    } onCancel: {
+      flag.cancel()
+    }
+    return answer ?? .notPossible
   }
 }
 

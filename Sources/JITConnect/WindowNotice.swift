@@ -5,6 +5,10 @@ import Synchronization
 /// What stays open when the user breaks off, kept up to date as the flow goes on.
 final class WindowNotice: Sendable {
   private let text = Mutex<String?>(nil)
+  private let opened = Mutex<Date?>(nil)
+
+  /// When the window ends that was opened or used last.
+  var end: Date? { opened.withLock { $0 } }
 
   /// A policy is being written.
   func enabling(_ machine: String) {
@@ -23,6 +27,7 @@ final class WindowNotice: Sendable {
   }
 
   func opened(port: Int, of machine: String, for source: String, until end: Date, now: Date) {
+    opened.withLock { $0 = end }
     text.withLock {
       $0 =
         "port \(port) of \(machine) stays open for \(source) until "

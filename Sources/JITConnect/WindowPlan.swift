@@ -148,7 +148,7 @@ package struct WindowPlan: Sendable, Equatable {
       why: allowed.isEmpty
         ? "it has no TCP port" : "it allows port \(allowed.joined(separator: ", "))",
       next: allowed.first.map { "jitconnect -p \($0) \(wish.machineName)" }
-        ?? "add the port to the policy in the portal: Just-in-time VM access > Edit")
+        ?? "add it to the policy: jitconnect edit \(wish.machineName) --add-port \(wish.port)")
   }
 
   private static func forbidsSource(
@@ -159,8 +159,8 @@ package struct WindowPlan: Sendable, Equatable {
       .policyForbidsSource,
       what: "the policy of \(wish.machineName) does not allow \(source.text)",
       why: "port \(rule.number) may be opened for \(allowed.isEmpty ? "nobody" : allowed)",
-      next: "name an address that is allowed with --source, or add \(source.text) to the policy in "
-        + "the portal: Just-in-time VM access > Edit")
+      next: "name an address that is allowed with --source, or allow it: jitconnect edit "
+        + "\(wish.machineName) --port \(rule.number) --allow-source \(source.text)")
   }
 
   private static func durations(

@@ -18,6 +18,8 @@ package struct World: Sendable {
   package var background: Background?
   /// Ctrl-C while the flow waits.
   package let interrupts = Interrupts()
+  /// Several machines at once have one terminal to ask on.
+  let turn = QuestionTurn()
 
   package init(
     environment: Environment, console: Console, prompt: Prompt, http: any HTTPTransport,

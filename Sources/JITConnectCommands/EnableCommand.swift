@@ -59,6 +59,9 @@ struct EnableCommand: VerbCommand {
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
       retype: (["jitconnect enable"] + targets).joined(separator: " "))
     if try await policy.print(plans, work) {
+      if policy.dryRun, fix {
+        world.console.remark("# --fix looks at the rules after that, and may write one more")
+      }
       return 0
     }
     let results = try await work.carryOut(plans)

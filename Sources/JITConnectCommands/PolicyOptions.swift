@@ -34,8 +34,7 @@ struct PolicyOptions: ParsableArguments {
     for plan in plans { prepared.append(try await work.prepare(plan)) }
     // A dry run is about what would happen; a printed policy is wanted also where nothing would.
     if format == nil { prepared.removeAll(where: \.diff.isEmpty) }
-    let text = try (format ?? .rest).text(
-      prepared, resourceManager: work.resourceManager)
+    let text = try (format ?? .rest).text(prepared)
     try writeAll(STDOUT_FILENO, text.utf8)
     return true
   }

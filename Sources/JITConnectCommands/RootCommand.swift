@@ -27,9 +27,9 @@ struct RootCommand: ParsableCommand {
       """,
     version: Version.longText,
     subcommands: [
-      SSHVerb.self, ListCommand.self, StatusCommand.self, EnableCommand.self, EditCommand.self,
-      DisableCommand.self, RequestCommand.self, CloseCommand.self,
-      HistoryCommand.self, DoctorCommand.self,
+      SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
+      EditCommand.self, DisableCommand.self,
+      RequestCommand.self, CloseCommand.self, HistoryCommand.self, DoctorCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.

@@ -131,15 +131,20 @@ struct SSHCommand {
       world.writeDebug(1, "debug1: \(note.text)")
     }
     world.background = background
-    let connect = Connect(world, options, line, givesDesktop: !isSSHAlone, words: words)
+    let desktop = DesktopPreparation(report: DesktopReport.writer(line.has(.json)))
+    let connect = Connect(
+      world, options, line, goal: isSSHAlone ? .session : .sessionOrDesktop, desktop: desktop,
+      words: words)
     do {
       return try await connect.run()
     } catch let failure as Failure {
-      console.error(failure)
+      VerbRunner.tell(failure, asJSON: desktop.isMade && line.has(.json), console)
       await connect.offerDoctor(after: failure)
       // A Ctrl-C at a question is a key, not a signal.
       if failure.code == .interrupted { Signals.die(of: world.interrupts.signal ?? SIGINT) }
       if let status = HopStatus.status(of: failure.code, environment) { return status }
+      // A desktop is no session: there is no status of a remote command to tell ours from.
+      if desktop.isMade { return ExitStatus.ofVerb(failure.code) }
       return ExitStatus.ssh
     } catch {
       console.error(Failure(.systemFailed, what: "\(error)"))

@@ -12,6 +12,9 @@ struct SSHVerb: ParsableCommand {
       (~/.config/jitconnect/config, ~/.ssh/config) and a variable: --for is JitDuration and \
       JITCONNECT_DURATION.
 
+      A Windows VM with no command and no option that asks for SSH gives its desktop, as \
+      jitconnect rdp does and with the same options.
+
       Exit status: the remote command's own; 255 for any failure of jitconnect's.
       """, helpNames: .long)
 

@@ -14,6 +14,18 @@ protocol VerbCommand: ParsableCommand, Sendable {
   ///
   /// - Returns: the exit status; 0, unless the verb passes on another's.
   func run(in world: World) async throws -> Int32
+
+  /// The words as they are given to the parser.
+  static func prepared(_ words: [String]) -> [String]
+
+  /// Whether the verb waits for something that signals are left to, and so calls
+  /// ``Interrupts/during(_:)`` itself.
+  static var handlesInterrupts: Bool { get }
+}
+
+extension VerbCommand {
+  static func prepared(_ words: [String]) -> [String] { words }
+  static var handlesInterrupts: Bool { false }
 }
 
 /// Runs one verb: from its words to the exit status.
@@ -36,8 +48,10 @@ struct VerbRunner {
       return 0
     }
     do {
-      guard let command = try RootCommand.parseAsRoot([verb.rawValue] + words) as? any VerbCommand
-      else { return ExitStatus.usage }
+      let words = [verb.rawValue] + type.prepared(words)
+      guard let command = try RootCommand.parseAsRoot(words) as? any VerbCommand else {
+        return ExitStatus.usage
+      }
       return await run(command)
     } catch {
       edge.error(
@@ -60,6 +74,7 @@ struct VerbRunner {
         error, common, Console.current(environment: environment, programName: programName))
     }
     do {
+      if type(of: command).handlesInterrupts { return try await command.run(in: world) }
       return try await world.interrupts.during { try await command.run(in: world) }
     } catch {
       if let exit = error as? ExitCode { return exit.rawValue }
@@ -69,11 +84,16 @@ struct VerbRunner {
   }
 
   private func report(_ failure: Failure, _ common: VerbOptions, _ console: Console) -> Int32 {
-    if common.json, !common.isQuiet {
+    Self.tell(failure, asJSON: common.json, console)
+    return ExitStatus.ofVerb(failure.code)
+  }
+
+  /// Prints a failure of which the verb may have several.
+  static func tell(_ failure: Failure, asJSON: Bool, _ console: Console) {
+    if asJSON, !console.isQuiet {
       console.remark(JSONOutput.text(FailureReport(failure), pretty: false))
     } else {
       console.error(failure)
     }
-    return ExitStatus.ofVerb(failure.code)
   }
 }

@@ -51,11 +51,13 @@ extension VerbOptions {
   /// - Parameters:
   ///   - target: `[user@]vm`, `group/vm` or a resource id, as typed.
   ///   - added: what the verb's own options set.
+  ///   - more: options of ssh's that the verb takes too.
   func resolve(
-    _ target: String, adding added: [(JitKeyword, String?)] = [], in environment: Environment
+    _ target: String, adding added: [(JitKeyword, String?)] = [], words more: [String] = [],
+    in environment: Environment
   ) throws(Failure) -> (options: SSHOptions, commandLine: SSHCommandLine) {
     do throws(SSHConfigError) {
-      let line = try SSHCommandLine.parse(words(target, added))
+      let line = try SSHCommandLine.parse(words(target, added, more))
       let options = try SSHConfigResolver.resolve(
         line, in: .system(environment), sources: .files(of: environment))
       return (options, line)
@@ -76,7 +78,9 @@ extension VerbOptions {
   }
 
   /// The same as ssh's argv, so that one parser reads all settings.
-  private func words(_ target: String, _ added: [(JitKeyword, String?)]) -> [String] {
+  private func words(
+    _ target: String, _ added: [(JitKeyword, String?)], _ more: [String]
+  ) -> [String] {
     var words: [String] = []
     let own: [(JitKeyword, String?)] = [
       (.subscription, subscription), (.resourceGroup, resourceGroup), (.cloud, cloud),
@@ -87,7 +91,7 @@ extension VerbOptions {
     for setting in settings { words += ["-o", setting] }
     if let configFile { words += ["-F", configFile] }
     if yes { words.append("--yes") }
-    return words + ["--", target]
+    return words + more + ["--", target]
   }
 
   /// In ssh_config's quotes, so that blanks and `#` stay part of the value.

@@ -62,6 +62,8 @@ extension Failure.Code {
 
   // RDP
   package static let rdpSigningFailed = Self("rdp-signing-failed")
+  package static let rdpCertificateChanged = Self("rdp-certificate-changed")
+  package static let rdpPinsUnreadable = Self("rdp-pins-unreadable")
 
   // Files and processes
   package static let fileUnwritable = Self("file-unwritable")

@@ -186,3 +186,19 @@ package func setNonBlocking(_ descriptor: Int32, _ isNonBlocking: Bool) {
 private func systemListen(_ descriptor: Int32, _ backlog: Int32) -> Int32 {
   listen(descriptor, backlog)
 }
+
+/// The port that a socket is bound to, for one that asked for any.
+package func boundPort(of descriptor: Int32) throws(SystemError) -> UInt16 {
+  var storage = sockaddr_storage()
+  var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+  let result = unsafe withUnsafeMutablePointer(to: &storage) {
+    unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      unsafe getsockname(descriptor, $0, &length)
+    }
+  }
+  guard result == 0 else { throw .last }
+  // The port lies at the same place in both families.
+  return unsafe withUnsafeBytes(of: &storage) { bytes in
+    unsafe UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+  }
+}

@@ -84,8 +84,8 @@ package struct RDPClient: Sendable, Equatable {
       arguments.append("/v:[\(session.host)]:\(session.port)")
     }
     if let fingerprint = session.fingerprint {
-      // Only this form matches: lower case, with colons.
-      arguments.append("/cert:fingerprint:sha256:\(hexadecimal(fingerprint, separator: ":"))")
+      // Only this form matches: lower case, with colons. Without "deny" another one is asked about.
+      arguments.append("/cert:deny,fingerprint:sha256:\(hexadecimal(fingerprint, separator: ":"))")
     }
     return arguments
   }
@@ -151,7 +151,8 @@ extension RDPClient {
   private static let table: [Row] = [
     Row(name: "mstsc", systems: [.windows], programs: ["mstsc.exe", "mstsc"], kind: .mstsc),
     Row(
-      name: "windows-app", systems: [.macOS], programs: ["open"], kind: .windowsApp("Windows App")),
+      name: "windows-app", systems: [.macOS], programs: ["open"],
+      kind: .windowsApp(Assumptions.windowsAppName)),
     Row(
       name: "freerdp", systems: [.linux, .macOS],
       programs: [

@@ -67,8 +67,7 @@ package struct RDPFile: Sendable, Equatable {
       settings += [
         RDPSetting("gatewayusagemethod", 1),
         RDPSetting("gatewayprofileusagemethod", 1),
-        // Asks for the gateway's credentials, whatever kind it takes.
-        RDPSetting("gatewaycredentialssource", 4),
+        RDPSetting("gatewaycredentialssource", Assumptions.gatewayCredentialsSource),
       ]
     } else {
       settings.append(RDPSetting("gatewayusagemethod", 0))

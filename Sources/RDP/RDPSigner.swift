@@ -2,8 +2,6 @@ import COpenSSL
 package import Platform
 
 /// A certificate with its RSA key and chain, for signing .rdp files.
-///
-/// The only file of this target that handles pointers.
 package struct RDPSigner: ~Copyable {
   private let material: Material
   /// The name Windows shows as the publisher.
@@ -44,22 +42,22 @@ package struct RDPSigner: ~Copyable {
     let input = unsafe try memory(SecretBytes(content))
     defer { unsafe BIO_free(input) }
     guard let message = unsafe PKCS7_sign(nil, nil, material.chain, input, flags) else {
-      throw failed("the file cannot be signed", libraryError())
+      throw failed("the file cannot be signed", opensslErrorText())
     }
     defer { unsafe PKCS7_free(message) }
     guard
       unsafe PKCS7_sign_add_signer(
         message, material.certificate, material.key, EVP_sha256(), flags) != nil,
       unsafe PKCS7_final(message, input, flags) == 1
-    else { throw failed("the file cannot be signed", libraryError()) }
+    else { throw failed("the file cannot be signed", opensslErrorText()) }
     let length = unsafe i2d_PKCS7(message, nil)
-    guard length > 0 else { throw failed("the file cannot be signed", libraryError()) }
+    guard length > 0 else { throw failed("the file cannot be signed", opensslErrorText()) }
     var der = [UInt8](repeating: 0, count: Int(length))
     let written = unsafe der.withUnsafeMutableBufferPointer { buffer -> Int32 in
       var end = buffer.baseAddress
       return unsafe i2d_PKCS7(message, &end)
     }
-    guard written == length else { throw failed("the file cannot be signed", libraryError()) }
+    guard written == length else { throw failed("the file cannot be signed", opensslErrorText()) }
     return der
   }
 }
@@ -134,7 +132,7 @@ package struct RDPSigner: ~Copyable {
         archive, text?.assumingMemoryBound(to: CChar.self), &key, &certificate, &chain)
     }
     guard result == 1 else {
-      let why = libraryError()
+      let why = opensslErrorText()
       // Archives of old Windows use RC2, which OpenSSL 3 has put aside.
       throw failed(
         "the certificate cannot be read", why,
@@ -161,26 +159,11 @@ package struct RDPSigner: ~Copyable {
     }
   }
 
-  var publisher: String {
-    let subject = unsafe X509_get_subject_name(certificate)
-    for field in [NID_commonName, NID_organizationName] {
-      let index = unsafe X509_NAME_get_index_by_NID(subject, field, -1)
-      guard index >= 0, let entry = unsafe X509_NAME_get_entry(subject, index) else { continue }
-      var text: UnsafeMutablePointer<UInt8>?
-      let length = unsafe ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry))
-      guard length >= 0, let text = unsafe text else { continue }
-      defer { unsafe CRYPTO_free(text, nil, 0) }
-      let bytes = unsafe UnsafeBufferPointer(start: text, count: Int(length))
-      return unsafe printable(String(decoding: bytes, as: UTF8.self))
-    }
-    return ""
-  }
+  var publisher: String { unsafe CertificateFields(certificate: certificate).name }
 
   var thumbprint: String {
-    var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-    var length: UInt32 = 0
-    guard unsafe X509_digest(certificate, EVP_sha256(), &digest, &length) == 1 else { return "" }
-    return hexadecimal(digest.prefix(Int(length)), separator: "").uppercased()
+    let digest = unsafe CertificateFields(certificate: certificate).digest(.sha256)
+    return hexadecimal(digest, separator: "").uppercased()
   }
 }
 
@@ -200,7 +183,9 @@ private func memory(_ file: SecretBytes) throws(Failure) -> OpaquePointer {
     unsafe BIO_free(memory)
     return nil
   }
-  guard let memory = unsafe memory else { throw failed("signing is not possible", libraryError()) }
+  guard let memory = unsafe memory else {
+    throw failed("signing is not possible", opensslErrorText())
+  }
   return unsafe memory
 }
 
@@ -254,11 +239,4 @@ private let answerKeyQuestion:
 
 private func failed(_ what: String, _ why: String?, next: String? = nil) -> Failure {
   Failure(.rdpSigningFailed, what: what, why: why, next: next)
-}
-
-/// libcrypto's own words for the last error; never the input.
-private func libraryError() -> String? {
-  let code = ERR_peek_last_error()
-  guard code != 0, let text = unsafe ERR_reason_error_string(code) else { return nil }
-  return unsafe String(cString: text)
 }

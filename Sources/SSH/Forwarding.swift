@@ -58,6 +58,10 @@ final class Forwarding {
           try LocalSockets.listen(path: path, unlinks: plan.unlinksSockets, mask: plan.socketMask)
         ]
         boundPaths.append(path)
+      case .listening(let number):
+        setNonBlocking(number)
+        let copy = try valueOrSystemError { fcntl(number, F_DUPFD_CLOEXEC, 3) }
+        sockets = [FileDescriptorBox(FileDescriptor(owning: copy))]
       }
       listeners += sockets.map { ($0, forward) }
       log.debug1("Local forwarding listening on \(forward.entrance) for \(forward.target)")
@@ -316,6 +320,7 @@ extension ForwardingPlan.Entrance: CustomStringConvertible {
     case .tcp(let host, let port):
       host.map { "\($0.isEmpty ? "*" : $0) port \(port)" } ?? "port \(port)"
     case .socket(let path): path
+    case .listening: "a port of this program"
     }
   }
 }

@@ -14,6 +14,8 @@ package struct ForwardingPlan: Sendable {
     /// A nil host is loopback, or everywhere with `GatewayPorts`; an empty one or `*` is everywhere.
     case tcp(host: String?, port: Int)
     case socket(String)
+    /// A socket that listens already, so that its port is known; it stays the caller's.
+    case listening(Int32)
   }
 
   package struct Forward: Sendable, Equatable {

@@ -257,6 +257,9 @@ final class SessionLoop {
       polls.append(
         pollfd(fd: sink.isIdle ? -1 : sink.pollDescriptor, events: Int16(POLLOUT), revents: 0))
     }
+    polls.append(
+      pollfd(
+        fd: ending == nil ? request.stop ?? -1 : -1, events: Int16(POLLIN), revents: 0))
     let forwardsStart = polls.count
     forwarding.addPolls(to: &polls)
     var timeout: Int32 = forwarding.isPaused ? 1000 : -1
@@ -272,6 +275,7 @@ final class SessionLoop {
       if output.problem != nil, outputLost == nil { try outputGone() }
       if polls[2].revents != 0 { readInput() }
       if polls[0].revents != 0 { session.receive() }
+      if polls[5].revents != 0 { ending = .finished }
       forwarding.handle(polls[forwardsStart...])
     }
     try checkAlive()

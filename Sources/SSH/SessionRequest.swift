@@ -43,6 +43,8 @@ package struct SessionRequest: Sendable {
   package var forwarding: ForwardingPlan
   /// The agent that the other side may use (`-A`); nil forwards none.
   package var agentSocket: String?
+  /// Ends the session as meant when it becomes readable, after the last forwarded connection.
+  package var stop: Int32?
   /// Called once when everything stands: forwards listen and the program has been started.
   package var whenStanding: @Sendable () throws(Failure) -> Void = {}
 

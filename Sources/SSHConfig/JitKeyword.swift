@@ -22,6 +22,22 @@ package enum JitKeyword: String, CaseIterable, Sendable {
   case unknownHost = "JitUnknownHost"
   case rdpClient = "JitRdpClient"
   case rdpFile = "JitRdpFile"
+  case rdpSize = "JitRdpSize"
+  case rdpMultimon = "JitRdpMultimon"
+  case rdpClipboard = "JitRdpClipboard"
+  case rdpDrives = "JitRdpDrives"
+  case rdpAudio = "JitRdpAudio"
+  case rdpMicrophone = "JitRdpMicrophone"
+  case rdpAdmin = "JitRdpAdmin"
+  case rdpGateway = "JitRdpGateway"
+  case rdpSetting = "JitRdpSetting"
+  case rdpSign = "JitRdpSign"
+  case rdpSignKey = "JitRdpSignKey"
+  case rdpSignPassphrase = "JitRdpSignPassphrase"
+  case rdpViaSSH = "JitRdpViaSsh"
+
+  /// Whether every value counts, as with ssh's SendEnv; of the others the first does.
+  package var accumulates: Bool { self == .rdpSetting }
 }
 
 /// One row of the table: all there is to know about a keyword.
@@ -33,6 +49,8 @@ package struct JitKeywordRow: Sendable {
     case states([String])
     /// Several words become one, joined by blanks.
     case text
+    /// A program with its words, which keeps its quotes.
+    case command
     /// `auto`, `any`, or IPv4 addresses and prefixes; several with commas.
     case source
     /// `name=` and IPv4 addresses and prefixes, with commas; each name counts once.
@@ -41,6 +59,10 @@ package struct JitKeywordRow: Sendable {
     case urls
     /// A VM's name, `group/vm` or a resource id.
     case target
+    /// `full`, or a width and a height such as `1600x900`.
+    case size
+    /// `yes`, `no`, or a port, which means yes.
+    case switchOrPort
   }
 
   package var keyword: JitKeyword
@@ -76,8 +98,21 @@ extension JitKeyword {
     row(.tokenStore, .states(["file", "keyring"]), "file", "TOKEN_STORE"),
     row(.mode, .states(["on", "off"]), "on", "MODE"),
     row(.unknownHost, .states(["error", "ssh"]), "error", "UNKNOWN_HOST"),
-    row(.rdpClient, .text, nil, "RDP_CLIENT"),
+    row(.rdpClient, .command, nil, "RDP_CLIENT"),
     row(.rdpFile, .text, nil, "RDP_FILE"),
+    row(.rdpSize, .size, "full", "RDP_SIZE"),
+    row(.rdpMultimon, yesNo, "no", "RDP_MULTIMON"),
+    row(.rdpClipboard, yesNo, "no", "RDP_CLIPBOARD"),
+    row(.rdpDrives, .text, "none", "RDP_DRIVES"),
+    row(.rdpAudio, .states(["here", "there", "none"]), "here", "RDP_AUDIO"),
+    row(.rdpMicrophone, yesNo, "no", "RDP_MICROPHONE"),
+    row(.rdpAdmin, yesNo, "no", "RDP_ADMIN"),
+    row(.rdpGateway, .text, "none", "RDP_GATEWAY"),
+    row(.rdpSetting, .text, nil, "RDP_SETTING"),
+    row(.rdpSign, .text, "none", "RDP_SIGN"),
+    row(.rdpSignKey, .text, nil, "RDP_SIGN_KEY"),
+    row(.rdpSignPassphrase, .text, nil, "RDP_SIGN_PASSPHRASE"),
+    row(.rdpViaSSH, .switchOrPort, "no", "RDP_VIA_SSH"),
   ]
 
   private static func row(
@@ -117,11 +152,28 @@ extension JitKeyword {
           JitValueError("unsupported option \"\(value)\"; \(rawValue) takes \(list)."))
       }
       return .success(plain)
-    case .text:
+    case .text, .command:
       if value.utf8.contains(where: \.isControl) {
         return .failure(JitValueError("\(rawValue) holds control characters."))
       }
       return .success(value)
+    case .size:
+      let word = lowercased(value)
+      let parts = word.split(separator: "x", omittingEmptySubsequences: false)
+        .map { wholeNumber(String($0), in: 200...8192) }
+      if word == "full" { return .success(word) }
+      guard parts.count == 2, case .number = parts[0], case .number = parts[1] else {
+        return .failure(
+          JitValueError("\(rawValue) takes full, or a size such as 1600x900 (200 to 8192)."))
+      }
+      return .success(word)
+    case .switchOrPort:
+      let word = ["true": "yes", "false": "no"][lowercased(value)] ?? lowercased(value)
+      if word == "yes" || word == "no" { return .success(word) }
+      guard case .number(let port) = wholeNumber(word, in: 1...65535) else {
+        return .failure(JitValueError("\(rawValue) takes yes, no or a port, not \"\(value)\"."))
+      }
+      return .success(String(port))
     case .target:
       guard SSHName.isValidTarget(value) else {
         return .failure(JitValueError("\"\(value)\" is no VM's name, group/vm or resource id."))

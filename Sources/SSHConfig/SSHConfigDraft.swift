@@ -44,14 +44,18 @@ struct SSHConfigDraft: Sendable, Equatable {
   }
 
   /// The first value wins; of sets of sources, the first of each name.
-  mutating func set(_ keyword: JitKeyword, _ value: String, _ origin: SSHOrigin) {
+  mutating func set(_ keyword: JitKeyword, _ text: String, _ origin: SSHOrigin) {
     if keyword == .sourceSet {
-      guard case .success(let set) = JitSourceSet.parse(value),
+      guard case .success(let set) = JitSourceSet.parse(text),
         !sourceSets.contains(where: { $0.set.name == set.name })
       else { return }
       sourceSets.append(JitSettings.NamedSources(set: set, origin: origin))
-    } else if jit[keyword] == nil {
-      jit[keyword] = JitSettings.Value(text: value, origin: origin)
+    } else if let first = jit[keyword] {
+      // Line ends cannot be part of a value. The final pass reads every line again.
+      let isKnown = first.text.split(separator: "\n").contains(text[...])
+      if keyword.accumulates, !isKnown { jit[keyword]?.text = first.text + "\n" + text }
+    } else {
+      jit[keyword] = JitSettings.Value(text: text, origin: origin)
     }
   }
 

@@ -4,6 +4,8 @@ package enum SSHLongOption: Sendable, Equatable {
   package enum Flag: String, CaseIterable, Sendable {
     case yes, json, stdio, help, version
     case dryRun = "dry-run"
+    case force
+    case acceptNew = "accept-new"
   }
 
   enum Argument: Equatable {
@@ -53,7 +55,28 @@ package enum SSHLongOption: Sendable, Equatable {
       Row(name: "no-jit", meaning: .jit(.mode), argument: .none("off")),
       Row(name: "unknown-host", meaning: .jit(.unknownHost), argument: .required),
       Row(name: "open", meaning: .jit(.rdpClient), argument: .optional("auto", words: [])),
+      Row(name: "no-open", meaning: .jit(.rdpClient), argument: .none("none")),
       Row(name: "output", meaning: .jit(.rdpFile), argument: .required),
+      Row(name: "size", meaning: .jit(.rdpSize), argument: .required),
+      Row(name: "multimon", meaning: .jit(.rdpMultimon), argument: .optional("yes", words: [])),
+      Row(name: "no-multimon", meaning: .jit(.rdpMultimon), argument: .none("no")),
+      Row(name: "clipboard", meaning: .jit(.rdpClipboard), argument: .optional("yes", words: [])),
+      Row(name: "no-clipboard", meaning: .jit(.rdpClipboard), argument: .none("no")),
+      Row(name: "drives", meaning: .jit(.rdpDrives), argument: .optional("*", words: [])),
+      Row(name: "no-drives", meaning: .jit(.rdpDrives), argument: .none("none")),
+      Row(name: "audio", meaning: .jit(.rdpAudio), argument: .required),
+      Row(
+        name: "microphone", meaning: .jit(.rdpMicrophone), argument: .optional("yes", words: [])),
+      Row(name: "no-microphone", meaning: .jit(.rdpMicrophone), argument: .none("no")),
+      Row(name: "admin", meaning: .jit(.rdpAdmin), argument: .optional("yes", words: [])),
+      Row(name: "no-admin", meaning: .jit(.rdpAdmin), argument: .none("no")),
+      Row(name: "gateway", meaning: .jit(.rdpGateway), argument: .required),
+      Row(name: "sign", meaning: .jit(.rdpSign), argument: .required),
+      Row(name: "no-sign", meaning: .jit(.rdpSign), argument: .none("none")),
+      Row(name: "sign-key", meaning: .jit(.rdpSignKey), argument: .required),
+      Row(name: "sign-passphrase", meaning: .jit(.rdpSignPassphrase), argument: .required),
+      Row(name: "via-ssh", meaning: .jit(.rdpViaSSH), argument: .optional("yes", words: [])),
+      Row(name: "no-via-ssh", meaning: .jit(.rdpViaSSH), argument: .none("no")),
     ] + Flag.allCases.map { Row(name: $0.rawValue, meaning: .flag($0), argument: .none("yes")) }
 
   /// A setting of ours with its value.

@@ -161,10 +161,11 @@ extension SSHOptions {
 
   private func jitLines() -> [String] {
     JitKeyword.allCases.flatMap { keyword in
-      let texts =
+      let lines =
         keyword == .sourceSet
-        ? jit.sourceSets.map(\.set.text) : jit.values[keyword].map { [$0.text] } ?? []
-      return texts.map { "\(lowercased(keyword.rawValue)) \($0)" }
+        ? jit.sourceSets.map { $0.set.text[...] }
+        : jit.values[keyword]?.text.split(separator: "\n") ?? []
+      return lines.map { "\(lowercased(keyword.rawValue)) \($0)" }
     }
   }
 

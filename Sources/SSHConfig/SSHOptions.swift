@@ -294,7 +294,7 @@ package struct JitSettings: Sendable, Equatable {
   package enum Address: String, Sendable { case `public`, `private` }
   package enum TokenStore: String, Sendable { case file, keyring }
 
-  private func state<State: RawRepresentable<String>>(_ keyword: JitKeyword) -> State? {
+  func state<State: RawRepresentable<String>>(_ keyword: JitKeyword) -> State? {
     text(keyword).flatMap { State(rawValue: $0) }
   }
 }

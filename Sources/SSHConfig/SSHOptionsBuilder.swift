@@ -127,9 +127,10 @@ struct SSHOptionsBuilder {
       let expanded = try path(text, tokens)
       draft.settings[.identityAgent]?.words = [expanded]
     }
-    if let file = draft.jit[.rdpFile]?.text {
+    for keyword in [JitKeyword.rdpFile, .rdpSign, .rdpSignKey, .rdpSignPassphrase] {
+      guard let file = draft.jit[keyword]?.text else { continue }
       let expanded = try tilde(file)
-      draft.jit[.rdpFile]?.text = expanded
+      draft.jit[keyword]?.text = expanded
     }
     if let text = draft.forwardAgentPath {
       draft.forwardAgentPath = try path(text, tokens)

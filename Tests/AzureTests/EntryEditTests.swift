@@ -43,6 +43,13 @@ import Testing
       ).contains(#""allowedSourceAddressPrefixes":["10.0.0.0/8","192.0.2.1"]"#))
   }
 
+  @Test("any beside others is any alone")
+  func any() throws {
+    #expect(
+      try apply(PortChange(.change, number: 22, addedSources: [.any]), to: rule)
+        == rule.replacing("10.0.0.0/8", with: "*"))
+  }
+
   @Test("a port may have a rule for each protocol; one that is named is meant alone")
   func protocols() throws {
     let udp = rule.replacing("Tcp", with: "UDP")

@@ -56,7 +56,7 @@ import Testing
       "--json",
     ])
     #expect(several.ending == .exited(0))
-    try GoldenFile.compare(several.text, with: "edit.json")
+    try Golden.compare(several.text, with: "edit.json")
     #expect(Self.port(stage, "web1", 22)?["protocol"] == "TCP")
     #expect(Self.port(stage, "web1", 22)?["maxRequestAccessDuration"] == "PT1H")
     #expect(Self.port(stage, "web1", 2222)?["maxRequestAccessDuration"] == "PT30M")
@@ -299,7 +299,7 @@ import Testing
     let other = Self.entry(stage, "web2")
     let run = try await stage.run(["disable", "web1", "--yes", "--json"])
     #expect(run.ending == .exited(0))
-    try GoldenFile.compare(run.text, with: "disable.json")
+    try Golden.compare(run.text, with: "disable.json")
     #expect(Self.entry(stage, "web1") == nil)
     #expect(Self.entry(stage, "web2") == other)
     #expect(stage.count("DELETE", "/") == 0)

@@ -10,21 +10,9 @@ import Testing
 
 /// A bare `jitconnect winvm`: the .rdp file.
 @Suite(.limited) struct FlowDesktopTests {
-  private func stage(port: Int = 3389) throws -> Stage {
-    var windows = SimulatedMachine("winvm")
-    windows.system = .windows
-    windows.adminUsername = "ada"
-    windows.gates = [.init(port: port, backend: .remoteDesktop(RemoteDesktopResponder()))]
-    return try Stage(
-      Stage.configuration(
-        machines: [windows], policies: [SimulatedPolicy(machine: "winvm", ports: .init(port))]))
-  }
+  private func stage(port: Int = 3389) throws -> Stage { try Stage.desktop(port: port) }
 
-  /// The settings of the file, whatever its encoding.
-  private func settings(_ bytes: [UInt8]) -> [String] {
-    String(decoding: bytes.filter { $0 != 0 && $0 < 0x80 }, as: UTF8.self)
-      .split(whereSeparator: \.isNewline).map(String.init)
-  }
+  private func settings(_ bytes: [UInt8]) -> [String] { Stage.settings(bytes) }
 
   @Test("in a pipe the file goes to stdout, and nothing else")
   func pipe() async throws {
@@ -81,7 +69,7 @@ import Testing
     }
     let terminal = try stage.terminal(["winvm"])
     try await terminal.wait(for: "error[file-unwritable]")
-    #expect(try await terminal.end() == .exited(255))
+    #expect(try await terminal.end() == .exited(1))
     if kind == "text" { #expect(stage.read("work/winvm.rdp") == "my notes\n") }
     if kind == "link" { #expect(stage.read("work/precious") == "full address:s:mine\n") }
   }
@@ -100,6 +88,18 @@ import Testing
     #expect(run.output.isEmpty)
   }
 
+  @Test(
+    "a Windows VM with an SSH server is a host like any other to the verb ssh and to a command",
+    .enabled(if: LoopbackServer.program != nil, "needs package openssh-server"))
+  func openSSH() async throws {
+    let stage = try await Stage.ssh { $0.machines[0].system = .windows }
+    for verb in [["ssh"], []] {
+      let run = try await stage.run(verb + stage.options() + ["web1", "echo windows"])
+      #expect(run.status == 0, "\(run.error)")
+      #expect(run.text == "windows\n")
+    }
+  }
+
   @Test("-p and -l are the port and the user of the file")
   func options() async throws {
     let free = Int(try Simulator.freePort())
@@ -113,15 +113,10 @@ import Testing
 
   @Test("something else on the port is told, not written about")
   func noDesktop() async throws {
-    var windows = SimulatedMachine("winvm")
-    windows.system = .windows
-    windows.gates = [.init(port: 3389, backend: .banner("SSH-2.0-surprise\r\n"))]
-    let stage = try Stage(
-      Stage.configuration(
-        machines: [windows], policies: [SimulatedPolicy(machine: "winvm", ports: .init(3389))]))
+    let stage = try Stage.desktop(backend: .banner("SSH-2.0-surprise\r\n"))
     let run = try await stage.run(["--wait", "3s", "winvm"])
-    #expect(run.status == 255)
-    #expect(run.code != nil)
+    #expect(run.status == 1)
+    #expect(run.code == "protocol-failed")
     #expect(run.output.isEmpty)
   }
 }

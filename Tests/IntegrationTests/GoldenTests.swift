@@ -12,6 +12,7 @@ import Testing
       ("list-help", ["list", "--help"]), ("enable-help", ["enable", "--help"]),
       ("edit-help", ["edit", "--help"]), ("disable-help", ["disable", "--help"]),
       ("query-kex", ["-Q", "kex"]), ("query-mac", ["-Q", "mac"]), ("query-key", ["-Q", "key"]),
+      ("rdp-help", ["rdp", "--help"]),
     ])
   func texts(name: String, arguments: [String]) async throws {
     let run = try await Running(
@@ -19,7 +20,7 @@ import Testing
     ).finish()
     #expect(run.ending == .exited(0))
     #expect(run.error == "")
-    try GoldenFile.compare(run.text, with: "\(name).txt")
+    try Golden.compare(run.text, with: "\(name).txt")
     #expect(run.text.split(separator: "\n").allSatisfy { $0.count <= 80 })
   }
 }

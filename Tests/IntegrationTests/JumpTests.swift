@@ -145,9 +145,28 @@ import Testing
       "--source", "203.0.113.7", "-p", String(stage.port()), "-o", "ProxyCommand=/bin/false",
       "web1",
     ])
-    #expect(run.status == 255)
+    #expect(run.status == 1)
     #expect(run.code == "not-built-in", "\(run.error)")
     #expect(stage.requests.isEmpty)
+  }
+
+  @Test("a desktop behind a proxy is reached through the VM's own SSH server")
+  func desktopBehindSSH() async throws {
+    var inside = Stage.windows("inside", port: 0)
+    inside.publicAddress = .fixed("127.0.0.1")
+    inside.rules = [SecurityRule("RDP", priority: 300, allows: true, ports: ["*"])]
+    let stage = try await Stage.ssh { [inside] configuration in
+      configuration.machines[0].system = .windows
+      configuration.machines.append(inside)
+    }
+    let environment = try stage.provideClient()
+    let run = try await stage.run(
+      ["--source", "203.0.113.7", "-o", "ProxyCommand=\(try relay(stage))"] + stage.options()
+        + ["--open", "--via-ssh=\(stage.port("inside"))", "web1"], environment: environment)
+    #expect(run.status == 0, "\(run.error)")
+    #expect(stage.clientWords.first?.hasSuffix("/web1.rdp") == true)
+    let given = Stage.settings(try Files.read(stage.folder + "/given"))
+    #expect(given.first?.hasPrefix("full address:s:127.0.0.1:") == true)
   }
 
   // MARK: ProxyJump

@@ -52,7 +52,7 @@ import Testing
     let run = try await stage.run(["list", "--json"])
     #expect(run.ending == .exited(0))
     #expect(run.error == "")
-    try GoldenFile.compare(run.text, with: "list.json")
+    try Golden.compare(run.text, with: "list.json")
     let machines = try Self.machines(run)
     let states = machines.mapValues { $0["state"]?.text }
     #expect(
@@ -74,7 +74,7 @@ import Testing
     let run = try await stage.run(["list"])
     #expect(run.ending == .exited(0))
     #expect(run.error == "")
-    try GoldenFile.compare(run.text, with: "list.txt")
+    try Golden.compare(run.text, with: "list.txt")
     #expect(run.text.split(separator: "\n").allSatisfy { $0.count { $0 == "\t" } == 10 })
   }
 
@@ -88,7 +88,7 @@ import Testing
     let screen = terminal.screen.split(separator: "\n")
       .map { $0.split(separator: "\u{1B}[K").last ?? $0 }
       .joined(separator: "\n")
-    try GoldenFile.compare(screen + "\n", with: "list-terminal.txt")
+    try Golden.compare(screen + "\n", with: "list-terminal.txt")
   }
 
   @Test(

@@ -20,7 +20,7 @@ import Testing
   func rows() throws {
     #expect(
       try arguments(.freeRDP)
-        == ["/tmp/x/web1.rdp", "/cert:fingerprint:sha256:ab:01:ff"])
+        == ["/tmp/x/web1.rdp", "/cert:deny,fingerprint:sha256:ab:01:ff"])
     #expect(try arguments(.freeRDP) { $0.fingerprint = nil } == ["/tmp/x/web1.rdp"])
     #expect(
       try arguments(.freeRDP) {

@@ -362,6 +362,37 @@ struct JitKeywordTests {
     #expect(Set(SSHLongOption.allNames).count == SSHLongOption.allNames.count)
   }
 
+  @Test("JitRdpSetting adds up, and is printed line by line; of the others the first counts")
+  func rdpSettings() throws {
+    let words = ["-oJitRdpSetting=smart sizing:i:1", "-o", "JitRdpSetting keyboardhook:i:2", "h"]
+    let options = try options(
+      config: "JitRdpSetting smart sizing:i:1\nJitRdpSetting audiomode:i:0", words)
+    #expect(
+      options.jit.rdpSettings == ["smart sizing:i:1", "keyboardhook:i:2", "audiomode:i:0"])
+    #expect(
+      options.printedConfiguration().suffix(3) == [
+        "jitrdpsetting smart sizing:i:1", "jitrdpsetting keyboardhook:i:2",
+        "jitrdpsetting audiomode:i:0",
+      ])
+  }
+
+  @Test("a size has two numbers, a way through SSH a port, and a client keeps its quotes")
+  func desktops() throws {
+    func jit(_ words: String...) throws -> JitSettings { try options(words + ["h"]).jit }
+    #expect(try jit("--size=1600X900").rdpSize.map { [$0.width, $0.height] } == [1600, 900])
+    #expect(try jit().rdpSize == nil && jit("--size=full").rdpSize == nil)
+    for bad in ["--size=1600", "--size=1x1", "--size=1600x900x1", "--via-ssh=0", "--via-ssh=x"] {
+      #expect(throws: SSHConfigError.self) { try jit(bad) }
+    }
+    #expect(try jit().rdpPortBehindSSH == nil && jit("--no-via-ssh").rdpPortBehindSSH == nil)
+    #expect(try jit("--via-ssh").rdpPortBehindSSH == 3389)
+    #expect(try jit("--via-ssh=3390").rdpPortBehindSSH == 3390)
+    #expect(try options(config: "JitRdpClient show '%u at %h'").jit.rdpClient == "show '%u at %h'")
+    #expect(try jit(#"-oJitRdpClient="show '%u'""#).rdpClient == "show '%u'")
+    #expect(try jit("--drives").unlessNone(.rdpDrives) == "*")
+    #expect(try jit("--no-drives").unlessNone(.rdpDrives) == nil)
+  }
+
   @Test("-G prints what is set of them, behind ssh's own keys")
   func printed() throws {
     let lines = try options(["--for", "10m", "h"]).printedConfiguration()

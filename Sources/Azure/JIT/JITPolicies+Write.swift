@@ -150,6 +150,11 @@ extension JITPolicies {
       next: "try again in a minute")
   }
 
+  /// The call that writes a policy, not made; without a body the one that deletes it.
+  package func writeCall(_ id: ResourceID, body: JSONTree?) -> RESTCall {
+    client.described(body == nil ? "DELETE" : "PUT", id.text, .jitPolicies, body: body)
+  }
+
   /// The machines whose entries an edit changed; they are done again from the edit itself.
   private static func changed(_ before: JSONTree?, _ after: JSONTree?) -> [String] {
     let known = before.map { PolicyEdit.machines(of: $0) } ?? []

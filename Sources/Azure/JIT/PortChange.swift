@@ -73,6 +73,8 @@ package struct PortChange: Sendable, Equatable {
     for source in addedSources where !allowed.contains(where: { $0.contains(source) }) {
       allowed.append(source)
     }
+    // Beside everybody nobody else is to be named.
+    if let any = allowed.first(where: \.isAny), allowed.count > 1 { allowed = [any] }
     if allowed != before { SourcePrefix.write(allowed, to: &port) }
     let written = port["maxRequestAccessDuration"]?.text.flatMap { Duration(iso8601: $0) }
     if let maximum, maximum != written {

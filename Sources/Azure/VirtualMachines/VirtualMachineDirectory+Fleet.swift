@@ -38,13 +38,8 @@ extension VirtualMachineDirectory {
       return []
     } catch {
       // Part of the list is out already: a second way would give it again.
-      guard !wasAnswered else { throw error }
-      switch error.code {
-      case .notPermitted, .azureThrottled, .azureUnavailable, .azureRefused, .azureAnswerInvalid,
-        .notFound:
-        return try await fleetByLists(filter, subscription, purpose, onPage)
-      default: throw error
-      }
+      guard !wasAnswered, Self.hasFallBack(error) else { throw error }
+      return try await fleetByLists(filter, subscription, purpose, onPage)
     }
   }
 

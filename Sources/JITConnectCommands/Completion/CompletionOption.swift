@@ -62,7 +62,7 @@ struct CompletionOption: Sendable, Equatable {
     case .vm: return .machines(withUser: false)
     case .cloud: return .words(["AzureCloud", "AzureUSGovernment", "AzureChinaCloud"])
     case .source: return .words(["auto", "any"])
-    case .rdpFile: return .files
+    case .rdpFile, .rdpSign, .rdpSignKey, .rdpSignPassphrase: return .files
     default:
       guard case .states(let words) = keyword.row.syntax else { return .anything }
       return .words(words)

@@ -20,7 +20,7 @@ final class Stage: Sendable {
     _ configuration: SimulatorConfiguration, server: LoopbackServer? = nil
   ) throws {
     folder = try makeFolder()
-    for name in ["home", "work", "config", "cache", "state", "azure"] {
+    for name in ["home", "work", "config", "cache", "state", "azure", "tmp"] {
       try Files.makeDirectory("\(folder)/\(name)")
     }
     self.server = server
@@ -98,6 +98,7 @@ final class Stage: Sendable {
     variables["XDG_CACHE_HOME"] = folder + "/cache"
     variables["XDG_STATE_HOME"] = folder + "/state"
     variables["AZURE_CONFIG_DIR"] = folder + "/azure"
+    variables["TMPDIR"] = folder + "/tmp"
     variables["TZ"] = "UTC"
     return variables
   }
