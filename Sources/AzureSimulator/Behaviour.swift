@@ -30,6 +30,20 @@ package struct Behaviour: Sendable {
   package var metadataStartsWithBOM = false
   package var tokenLifetime = Duration.seconds(3599)
   package var expiresInIsText = false
+  /// How every token request is refused: `error` and the number behind `AADSTS`.
+  package var signInRefusal: (error: String, code: Int)?
+  /// How the browser's sign-in is refused.
+  package var authorizeRefusal: (error: String, code: Int)?
+  /// A refresh token is refused until its claims hold this text.
+  package var refreshDemands: (error: String, code: Int, claims: String)?
+  /// Who sits at the browser, where no hint says it; the first person by default.
+  package var personAtBrowser: String?
+  /// How long codes live, of the browser and of devices.
+  package var codeLifetime = Duration.seconds(600)
+  /// What the first looks at a device code are answered: errors such as `authorization_pending`.
+  package var deviceCodeAnswers: [String] = []
+  /// The file that Azure Arc's challenge names.
+  package var arcKeyFile = "/var/opt/azcmagent/tokens/simulated.key"
 
   // JIT
   /// The shortest duration the service takes.

@@ -19,6 +19,10 @@ package struct SimulatorConfiguration: Sendable {
     SimulatedAddressService(name: "c"),
   ]
   package var behaviour = Behaviour()
+  /// Applications that may sign people in without a secret; az's by default.
+  package var publicClients: Set<String> = ["04b07795-8ddb-461a-bbee-02f9e1bf7b46"]
+  /// Makes an SSH certificate, in base64, for a key that was described as it must be; nil refuses.
+  package var sshCertificate: (@Sendable (SSHCertificateWish) -> String?)?
 
   package init(machines: [SimulatedMachine] = [], policies: [SimulatedPolicy] = []) {
     self.machines = machines
@@ -100,6 +104,28 @@ package struct SimulatedIdentity: Sendable {
     }
   }
 
+  /// One federated credential.
+  package struct Federation: Sendable {
+    package var issuer: String
+    package var subject: String
+    package var audience: String
+
+    package init(
+      issuer: String, subject: String, audience: String = "api://AzureADTokenExchange"
+    ) {
+      self.issuer = issuer
+      self.subject = subject
+      self.audience = audience
+    }
+
+    /// What the simulated GitHub Actions say.
+    package static let gitHub = Federation(
+      issuer: World.gitHubIssuer, subject: World.gitHubSubject)
+    /// What the simulated Azure Pipelines say.
+    package static let pipelines = Federation(
+      issuer: World.pipelinesIssuer, subject: "sc://contoso/infra/azure")
+  }
+
   /// The application's client id, or a person's UPN.
   package var name: String
   package var objectID: String
@@ -107,6 +133,15 @@ package struct SimulatedIdentity: Sendable {
   package var tenants: [String]
   package var secret: String?
   package var secretExpired = false
+  /// Certificates registered with the application, as PEM.
+  package var certificates: [String] = []
+  /// A certificate of this subject is taken without being registered, if it was issued by that one
+  /// (PEM) and comes with the assertion.
+  package var trustedSubject: (subject: String, issuer: String)?
+  /// Whose tokens the application takes for its own.
+  package var federated: [Federation] = []
+  /// A machine's own identity.
+  package var isManaged = false
   /// A person's refresh token and the client id it belongs to.
   package var refreshToken: String?
   package var refreshClientID: String
@@ -115,7 +150,7 @@ package struct SimulatedIdentity: Sendable {
   /// An application; its secret needs form encoding on purpose.
   package init(
     application name: String = "jitconnect", tenants: [String] = [SimulatedTenant().id],
-    secret: String = "sim~Secret+&=%20ü", grants: [Grant] = [Grant()]
+    secret: String? = "sim~Secret+&=%20ü", grants: [Grant] = [Grant()]
   ) {
     self.name = Identifiers.guid("application " + name)
     objectID = Identifiers.guid("object " + name)

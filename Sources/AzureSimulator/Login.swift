@@ -1,33 +1,49 @@
-/// The login server: `/{tenant}/oauth2/v2.0/token`.
+/// The login server: `/{tenant}/oauth2/v2.0/…`, and beside it what gives tokens on a machine or in a
+/// pipeline.
 extension World {
   mutating func login(_ request: HTTPServerRequest) -> HTTPServerResponse {
+    if let response = machineIdentity(request) ?? pipelineToken(request) { return response }
     guard request.segments.count == 4, request.segments[1] == "oauth2",
-      request.segments[2] == "v2.0", request.segments[3] == "token"
+      request.segments[2] == "v2.0"
     else { return HTTPServerResponse(404, text: "Not found\n") }
+    let name = request.segments[0].lowercased()
+    switch request.segments[3] {
+    case "authorize": return authorize(request, authority: name)
+    case "token", "devicecode": break
+    default: return HTTPServerResponse(404, text: "Not found\n")
+    }
     guard request.method == "POST" else {
       return refusal(
         "invalid_request", 900_561,
         "The endpoint only accepts POST requests. Received a "
           + "\(request.method) request.")
     }
-    guard
-      request.header("content-type")?.lowercased().hasPrefix("application/x-www-form-urlencoded")
-        == true, let text = String(validating: request.body, as: UTF8.self),
-      let fields = formFields(text), Set(fields.map(\.name)).count == fields.count
-    else {
+    guard let form = signInForm(request) else {
       return refusal("invalid_request", 900_144, "The request body must be a valid form.")
     }
-    let form = Dictionary(fields.map { ($0.name, $0.value) }) { first, _ in first }
-    let name = request.segments[0].lowercased()
     guard let tenant = tenant(named: name) else {
       return refusal(
         "invalid_request", 90_002,
         "Tenant '\(request.segments[0])' not found. Check to make sure you have the correct "
           + "tenant ID and are signing into the correct cloud.")
     }
+    if request.header("origin") != nil {
+      return refusal(
+        "invalid_request", 9_002_327,
+        "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via "
+          + "cross-origin requests.")
+    }
+    if request.segments[3] == "devicecode" { return deviceCode(form, authority: name) }
+    signIn.grants[form["grant_type"] ?? "", default: 0] += 1
+    if let refused = behaviour.signInRefusal {
+      return refusal(refused.error, refused.code, "The simulated refusal.")
+    }
     switch form["grant_type"] {
     case "client_credentials": return clientCredentials(form, tenant: tenant, named: name)
     case "refresh_token": return refresh(form, tenant: tenant)
+    case "authorization_code": return redeemCode(form, authority: name)
+    case "urn:ietf:params:oauth:grant-type:device_code":
+      return redeemDeviceCode(form, authority: name)
     case nil:
       return refusal(
         "invalid_request", 900_144,
@@ -38,146 +54,160 @@ extension World {
     }
   }
 
-  private func tenant(named name: String) -> SimulatedTenant? {
+  /// The fields of a form, each at most once; what is secret in it is noted.
+  private mutating func signInForm(_ request: HTTPServerRequest) -> [String: String]? {
+    guard
+      request.header("content-type")?.lowercased().hasPrefix("application/x-www-form-urlencoded")
+        == true, let text = String(validating: request.body, as: UTF8.self),
+      let fields = formFields(text), Set(fields.map(\.name)).count == fields.count
+    else { return nil }
+    for field in fields
+    where [
+      "client_secret", "client_assertion", "code", "code_verifier", "device_code", "refresh_token",
+    ].contains(field.name) {
+      signIn.secrets.insert(field.value)
+    }
+    return Dictionary(fields.map { ($0.name, $0.value) }) { first, _ in first }
+  }
+
+  func tenant(named name: String) -> SimulatedTenant? {
     configuration.tenants.first { $0.id == name || $0.domain.lowercased() == name }
       ?? (["organizations", "common"].contains(name) ? configuration.tenants.first : nil)
   }
 
-  private mutating func clientCredentials(
-    _ form: [String: String], tenant: SimulatedTenant, named name: String
-  ) -> HTTPServerResponse {
-    if ["organizations", "common", "consumers"].contains(name) {
-      return refusal(
-        "unauthorized_client", 53_000,
-        "Application-only tokens need a concrete tenant, not '\(name)'.")
-    }
-    for field in ["client_id", "client_secret", "scope"] where form[field] ?? "" == "" {
-      return refusal(
-        field == "client_secret" ? "invalid_client" : "invalid_request",
-        field == "client_secret" ? 7_000_216 : 900_144,
-        "The request body must contain the following parameter: '\(field)'.")
-    }
-    let known: Set = [
-      "grant_type", "client_id", "client_secret", "scope", "claims", "client_info",
-    ]
-    if let odd = form.keys.sorted().first(where: { !known.contains($0) && !$0.hasPrefix("x-") }) {
-      return refusal("invalid_request", 900_144, "The parameter '\(odd)' is not expected.")
-    }
-    let clientID = form["client_id"] ?? ""
-    guard
-      let identity = configuration.identities.first(where: {
-        $0.name == clientID.lowercased() && $0.secret != nil && $0.tenants.contains(tenant.id)
-      })
-    else {
-      return refusal(
-        "unauthorized_client", 700_016,
-        "Application with identifier '\(clientID)' was not found in the directory "
-          + "'\(tenant.displayName)'. This can happen if the application has not been installed by "
-          + "the administrator of the tenant or consented to by any user in the tenant.")
-    }
-    guard form["client_secret"] == identity.secret else {
-      return refusal(
-        "invalid_client", 7_000_215,
-        "Invalid client secret provided. Ensure the secret being sent in the request is the client "
-          + "secret value, not the client secret ID, for a secret added to app '\(clientID)'.",
-        status: 401)
-    }
-    if identity.secretExpired {
-      return refusal(
-        "invalid_client", 7_000_222,
-        "The provided client secret keys for app '\(clientID)' are expired. Visit the Azure portal "
-          + "to create new keys for your app.", status: 401)
-    }
-    return grant(form, to: identity, tenant: tenant, extraScopes: [])
-  }
-
-  private mutating func refresh(
-    _ form: [String: String], tenant: SimulatedTenant
-  ) -> HTTPServerResponse {
-    for field in ["client_id", "refresh_token", "scope"] where form[field] ?? "" == "" {
+  /// The refusal of a form that lacks a field or has one that is not known; nil where none does.
+  mutating func refusalOfFields(
+    _ form: [String: String], needed: [String], allowed: Set<String>
+  ) -> HTTPServerResponse? {
+    for field in needed where form[field] ?? "" == "" {
       return refusal(
         "invalid_request", 900_144,
         "The request body must contain the following parameter: '\(field)'.")
     }
-    if form["client_secret"] != nil {
-      return refusal(
-        "invalid_client", 700_025,
-        "Client is public so neither 'client_assertion' nor "
-          + "'client_secret' should be presented.", status: 401)
-    }
+    let known = allowed.union(needed).union([
+      "grant_type", "client_id", "scope", "claims", "client_info", "token_type", "req_cnf",
+      "key_id",
+    ])
     guard
-      let identity = configuration.identities.first(where: {
-        $0.refreshToken != nil && refreshTokenMatches(form["refresh_token"] ?? "", $0)
-          && $0.refreshClientID == form["client_id"]?.lowercased()
-      })
-    else {
-      return refusal(
-        "invalid_grant", 9_002_313, "Invalid request. Request is malformed or invalid.")
-    }
-    guard identity.tenants.contains(tenant.id) else {
-      return refusal(
-        "invalid_grant", 50_020,
-        "User account '\(identity.name)' from identity provider does not exist in tenant "
-          + "'\(tenant.displayName)' and cannot access the application.")
-    }
-    return grant(
-      form, to: identity, tenant: tenant, extraScopes: ["offline_access", "openid", "profile"])
+      let odd = form.keys.sorted().first(where: { !known.contains($0) && !$0.hasPrefix("x-") })
+    else { return nil }
+    return refusal("invalid_request", 900_144, "The parameter '\(odd)' is not expected.")
   }
 
-  /// A refresh token stays good after its use, and each use gives another.
-  private func refreshTokenMatches(_ text: String, _ identity: SimulatedIdentity) -> Bool {
-    guard let token = identity.refreshToken else { return false }
-    return text == token || text.hasPrefix(token + ".next")
-  }
+  static let personScopes: Set<String> = ["offline_access", "openid", "profile"]
 
-  private mutating func grant(
-    _ form: [String: String], to identity: SimulatedIdentity, tenant: SimulatedTenant,
-    extraScopes: Set<String>
-  ) -> HTTPServerResponse {
-    let scopes = (form["scope"] ?? "").split(separator: " ").map(String.init)
-      .filter { !extraScopes.contains($0) }
-    // A resource's final slash is kept, which makes a double slash.
-    let audiences = [
-      "https://management.core.windows.net/", "https://management.core.windows.net",
-      "https://management.azure.com/", "https://management.azure.com",
-    ]
+  /// Resource Manager's audiences; a resource's final slash is kept, which makes a double slash.
+  static let audiences = [
+    "https://management.core.windows.net/", "https://management.core.windows.net",
+    "https://management.azure.com/", "https://management.azure.com",
+  ]
+
+  static let sshScope = "https://pas.windows.net/CheckMyAccess/Linux/.default"
+
+  /// The one resource scope among the others.
+  mutating func resourceScope(
+    _ text: String, extra: Set<String>, tenant: SimulatedTenant
+  ) -> Result<String, SignInRefusal> {
+    let scopes = text.split(separator: " ").map(String.init).filter { !extra.contains($0) }
     guard scopes.count == 1, let scope = scopes.first, scope.hasSuffix("/.default") else {
-      return refusal(
-        "invalid_scope", 70_011,
-        "The provided request must include a 'scope' input parameter. The provided value for the "
-          + "input parameter 'scope' is not valid.")
+      return .failure(
+        SignInRefusal(
+          refusal(
+            "invalid_scope", 70_011,
+            "The provided request must include a 'scope' input parameter. The provided value for "
+              + "the input parameter 'scope' is not valid.")))
     }
     let audience = String(scope.dropLast("/.default".count))
-    guard audiences.contains(audience) else {
-      return refusal(
-        "invalid_resource", 500_011,
-        "The resource principal named \(audience) was not found in the tenant named "
-          + "\(tenant.displayName).")
+    guard scope == Self.sshScope || Self.audiences.contains(audience) else {
+      return .failure(
+        SignInRefusal(
+          refusal(
+            "invalid_resource", 500_011,
+            "The resource principal named \(audience) was not found in the tenant named "
+              + "\(tenant.displayName).")))
+    }
+    return .success(scope)
+  }
+
+  mutating func grant(
+    _ form: [String: String], to identity: SimulatedIdentity, tenant: SimulatedTenant,
+    person: (clientID: String, nonce: String?)? = nil
+  ) -> HTTPServerResponse {
+    let scope: String
+    switch resourceScope(
+      form["scope"] ?? "", extra: person == nil ? [] : Self.personScopes, tenant: tenant)
+    {
+    case .success(let found): scope = found
+    case .failure(let refused): return refused.response
     }
     if let claims = form["claims"], (try? JSON(parsing: Array(claims.utf8)))?.members == nil {
       return refusal("invalid_request", 900_144, "The claims parameter is not valid JSON.")
-    }
-    let token = issueToken(
-      to: identity, tenant: tenant.id, audience: audience, claims: form["claims"])
-    if revocation != nil, !answersRevocation(form["claims"]) {
-      // A token asked for without the challenge's claims is no better than the old one.
-      tokens[token]?.number = 0
     }
     let seconds = Int(behaviour.tokenLifetime.components.seconds)
     var answer: JSON = [
       "token_type": "Bearer", "scope": .string(scope),
       "expires_in": behaviour.expiresInIsText ? .string(String(seconds)) : JSON(seconds),
       "ext_expires_in": behaviour.expiresInIsText ? .string(String(seconds)) : JSON(seconds),
-      "access_token": .string(token),
     ]
-    if let refreshToken = identity.refreshToken {
-      answer["refresh_token"] = .string("\(refreshToken).next\(number())")
+    if scope == Self.sshScope {
+      switch certificate(form, for: identity, tenant: tenant) {
+      case .success(let certificate):
+        answer["token_type"] = "ssh-cert"
+        answer["access_token"] = .string(certificate)
+      case .failure(let refused): return refused.response
+      }
+    } else {
+      let token = issueToken(
+        to: identity, tenant: tenant.id, audience: String(scope.dropLast("/.default".count)),
+        claims: form["claims"])
+      if revocation != nil, !answersRevocation(form["claims"]) {
+        // A token asked for without the challenge's claims is no better than the old one.
+        tokens[token]?.number = 0
+      }
+      answer["access_token"] = .string(token)
+    }
+    if let person {
+      let next = nextRefreshToken(of: identity, clientID: person.clientID)
+      answer["refresh_token"] = .string(next)
+      answer["id_token"] = .string(
+        idToken(identity, tenant: tenant.id, clientID: person.clientID, nonce: person.nonce))
     }
     if form["client_info"] == "1" {
-      let info: JSON = ["uid": .string(identity.objectID), "utid": .string(tenant.id)]
+      let info: JSON = [
+        "uid": .string(identity.objectID),
+        "utid": .string(identity.tenants.first ?? tenant.id),
+      ]
       answer["client_info"] = .string(base64URL(info.encoded))
     }
     return HTTPServerResponse(200, answer)
+  }
+
+  /// Each use of a refresh token gives another, and the old one stays good.
+  private mutating func nextRefreshToken(
+    of identity: SimulatedIdentity, clientID: String
+  ) -> String {
+    let token =
+      "\(identity.refreshToken ?? "0.A").next\(number())."
+      + Identifiers.guid("refresh \(identity.name) \(nextNumber)")
+    signIn.refreshTokens[token] = SignInState.RefreshToken(
+      identity: identity.name, clientID: clientID)
+    signIn.secrets.insert(token)
+    return token
+  }
+
+  private mutating func idToken(
+    _ identity: SimulatedIdentity, tenant: String, clientID: String, nonce: String?
+  ) -> String {
+    let now = Int(Instant.machineNow().seconds)
+    let payload: JSON = [
+      "aud": .string(clientID), "iss": .string("\(loginURL)\(tenant)/v2.0"), "iat": JSON(now),
+      "nbf": JSON(now), "exp": JSON(now + 3600), "oid": .string(identity.objectID),
+      "preferred_username": .string(identity.name), "tid": .string(tenant), "ver": "2.0",
+      "nonce": JSON(nonce),
+    ]
+    let text = webToken(payload, seed: "id \(number())")
+    signIn.secrets.insert(text)
+    return text
   }
 
   /// Whether a `claims` parameter holds all that the challenge asked for, and CP1.
@@ -191,7 +221,7 @@ extension World {
     }
   }
 
-  private mutating func refusal(
+  mutating func refusal(
     _ error: String, _ code: Int, _ text: String, status: Int = 400
   ) -> HTTPServerResponse {
     let number = number()
@@ -210,4 +240,11 @@ extension World {
         "error_uri": .string("\(loginURL)error?code=\(code)"),
       ])
   }
+}
+
+/// A refusal of the login server on its way out.
+struct SignInRefusal: Error {
+  var response: HTTPServerResponse
+
+  init(_ response: HTTPServerResponse) { self.response = response }
 }

@@ -30,15 +30,20 @@ extension World {
       "tid": .string(tenant), "uti": .string(Identifiers.guid("token \(number)")),
     ]
     payload[identity.isPerson ? "upn" : "appid"] = .string(identity.name)
-    let header: JSON = ["typ": "JWT", "alg": "RS256", "kid": "simulator"]
-    let signature = Identifiers.hexadecimal(Identifiers.hash("signature \(number)"))
-    let text =
-      base64URL(header.encoded) + "." + base64URL(payload.encoded) + "."
-      + base64URL(Array(signature.utf8))
+    let text = webToken(payload, seed: "signature \(number)")
+    signIn.secrets.insert(text)
     tokens[text] = Token(
       number: number, identity: identity.name, tenant: tenant, audience: audience,
       expires: expires, declaredCP1: claims?.lowercased().contains("cp1") ?? false, claims: claims)
     return text
+  }
+
+  /// A payload in the shape of a JWT.
+  func webToken(_ payload: JSON, seed: String) -> String {
+    let header: JSON = ["typ": "JWT", "alg": "RS256", "kid": "simulator"]
+    let signature = Identifiers.hexadecimal(Identifiers.hash(seed))
+    return base64URL(header.encoded) + "." + base64URL(payload.encoded) + "."
+      + base64URL(Array(signature.utf8))
   }
 
   /// Who calls, from the `Authorization` header.

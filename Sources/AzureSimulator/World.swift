@@ -21,6 +21,7 @@ struct World: Sendable {
   var policies: [String: Policy] = [:]
   var policyOrder: [String] = []
   var tokens: [String: Token] = [:]
+  var signIn = SignInState()
   var operations: [String: Operation] = [:]
   var activity: [Activity] = []
   var events: [ScheduledEvent] = []

@@ -1,27 +1,9 @@
 package import FoundationEssentials
 package import Platform
 
-/// What a token is asked for.
-package struct TokenRequest: Hashable, Sendable {
-  /// A v2 scope, such as `https://management.core.windows.net//.default` (the double slash is
-  /// right: resource plus `/.default`).
-  package var scope: String
-  /// The tenant to ask; nil is the credential's own.
-  package var tenant: String?
-  /// A claims challenge's JSON.
-  ///
-  /// Its presence forbids an answer from any cache.
-  package var claims: String?
-
-  package init(scope: String, tenant: String? = nil, claims: String? = nil) {
-    self.scope = scope
-    self.tenant = tenant
-    self.claims = claims
-  }
-}
-
-/// A bearer token and what is known of it.
+/// A bearer token and what is known of it; or, where one was asked for, an SSH certificate.
 package struct AccessToken: Sendable {
+  /// The token; of an SSH certificate its blob in base64.
   package var secret: SecretBytes
   package var expiresOn: Date
   /// The tenant that issued it, where known.

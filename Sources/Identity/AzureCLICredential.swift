@@ -20,10 +20,14 @@ struct AzureCLICredential: Credential {
       let profile = await AzureCLIProfile.read(
         in: folder, cloud: context.cloud.name, sleep: context.sleep)
     else {
-      return .absent("az is not signed in to \(context.cloud.name) (looked in \(path))")
+      let reason = "az is not signed in to \(context.cloud.name) (looked in \(path))"
+      return Files.kind(of: path + "/azureProfile.json") == nil
+        ? .absent(reason) : .incomplete(reason)
     }
     return .ready(AzureCLICredential(folder: folder, profile: profile, context: context))
   }
+
+  var tenants: [String] { profile.tenants }
 
   func storeIdentity(for request: TokenRequest) -> StoreIdentity? {
     let login = login(for: request)
@@ -40,6 +44,7 @@ struct AzureCLICredential: Credential {
     if login.user.kind == .person, let token = try await tokenFromFiles(request, login) {
       return token
     }
+    guard request.sshKey == nil else { throw .failed(.noCertificate(name)) }
     guard request.claims == nil else {
       throw .failed(
         Failure(
@@ -117,7 +122,7 @@ struct AzureCLICredential: Credential {
     let scopes =
       context.cloud.tokenScopes.contains(request.scope)
       ? context.cloud.tokenScopes : [request.scope]
-    if request.claims == nil,
+    if request.claims == nil, request.sshKey == nil,
       let token = cache.accessToken(
         homeAccountID: home, tenant: login.tenant, aliases: aliases, scopes: scopes,
         now: context.clock.now())
@@ -165,16 +170,9 @@ struct AzureCLICredential: Credential {
     form.append("client_info", "1")
     form.append("refresh_token", secret: refresh)
     let subject = login.subject(scope: request.scope, claims: request.claims)
-    let claims = try Claims.parameter(
-      challenge: request.claims, declaresCapability: context.declaresCapability)
     let answer = try await context.tokenEndpoint.answer(
-      to: form, subject: subject, scope: request.scope + " offline_access openid profile",
-      claims: claims)
-    guard let expiry = answer.expiry(now: context.clock.now()) else {
-      throw .tokenWithoutEnd(name)
-    }
-    return AccessToken(
-      secret: SecretBytes(Array(answer.accessToken.utf8)), expiresOn: expiry,
-      tenant: login.tenant, source: name, account: login.user.name)
+      to: form, subject: subject, request: request, isPerson: true)
+    return try answer.token(
+      now: context.clock.now(), tenant: login.tenant, source: name, account: login.user.name)
   }
 }

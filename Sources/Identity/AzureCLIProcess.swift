@@ -22,9 +22,6 @@ struct AzureCLIProcess: Sendable {
         "az is set to \(printable(folder.cloudName ?? "AzureCloud", limit: 60)), "
           + "not to \(context.cloud.name)")
     }
-    guard let program = ChildProcess.find("az", in: context.environment) else {
-      throw .unavailable("az is signed in, but the program az is not on PATH")
-    }
     var arguments = ["account", "get-access-token", "--output", "json", "--resource"]
     arguments.append(try Self.resource(of: scope))
     if let subscription = login.subscription {
@@ -36,12 +33,9 @@ struct AzureCLIProcess: Sendable {
       }
       arguments += ["--tenant", login.tenant]
     }
-    let output = try await run(program, arguments, login)
+    let output = try await tool.run(arguments) { Self.failure(of: $0, login, tool) }
     guard let answer = Self.answer(in: output.standardOutput) else {
-      throw .failed(
-        Failure(
-          .programFailed, what: "\(AzureCLICredential.name): az gave no token",
-          why: "its output is not readable", next: "az account get-access-token"))
+      throw .failed(tool.failure("its output is not readable"))
     }
     guard let expiry = answer.expiry, expiry > context.clock.now() else {
       throw .failed(.tokenWithoutEnd(AzureCLICredential.name))
@@ -76,73 +70,26 @@ struct AzureCLIProcess: Sendable {
     return resource
   }
 
-  private func run(
-    _ program: String, _ arguments: [String], _ login: AzureCLICredential.Login
-  ) async throws(CredentialError) -> ChildProcess.Output {
-    var variables = context.environment.withoutSecrets
-    variables["AZURE_CORE_NO_COLOR"] = "true"
-    // Not the current folder: az is Python, which would import modules that lie there.
-    let process = ChildProcess(
-      path: program, arguments: arguments, environment: variables, directory: "/")
-    let timeout = timeout
-    let output: ChildProcess.Output
-    do {
-      output = try await Blocking.run { try process.run(timeout: timeout) }
-    } catch {
-      throw .failed(
-        Failure(
-          .programFailed, what: "\(AzureCLICredential.name): \(program) cannot be started",
-          why: "\(error)", next: "az account show"))
-    }
-    switch output.ending {
-    case .exited(0): return output
-    case .exited(127): throw .unavailable("the program az on PATH does not run")
-    case .timedOut:
-      throw .failed(
-        Failure(
-          .programFailed,
-          what: "\(AzureCLICredential.name): az gave no token "
-            + "within \(timeout.components.seconds) seconds",
-          next: "az account get-access-token, and try again once it answers"))
-    case .exited, .signalled:
-      throw Self.failure(of: output, login)
-    }
+  private var tool: DeveloperTool {
+    DeveloperTool(
+      credential: AzureCLICredential.name, name: "az", check: "az account get-access-token",
+      environment: context.environment, timeout: timeout)
   }
 
   private static func failure(
-    of output: ChildProcess.Output, _ login: AzureCLICredential.Login
+    of output: ChildProcess.Output, _ login: AzureCLICredential.Login, _ tool: DeveloperTool
   ) -> CredentialError {
-    let text = redacted(String(decoding: output.standardError, as: UTF8.self))
+    let text = DeveloperTool.redacted(String(decoding: output.standardError, as: UTF8.self))
+    let line = DeveloperTool.firstMeaningful(text)
     if text.contains("AADSTS") {
-      let refusal = TokenRefusal(error: "invalid_grant", description: firstMeaningful(text))
+      let refusal = TokenRefusal(error: "invalid_grant", description: line)
       return .failed(
         .signIn(refusal, status: nil, subject: login.subject(scope: "", claims: nil)))
     }
     if text.contains("az login") || text.contains("az account set") {
       return .unavailable("az is not signed in")
     }
-    return .failed(
-      Failure(
-        .programFailed, what: "\(AzureCLICredential.name): az gave no token",
-        why: printable(firstMeaningful(text), limit: 400), next: "az account get-access-token"))
-  }
-
-  /// The line that says most: the one with an error code, else the first that is no warning.
-  private static func firstMeaningful(_ text: String) -> String {
-    let lines = text.split(whereSeparator: \.isNewline).map(String.init)
-    let line =
-      lines.first { $0.contains("AADSTS") } ?? lines.first { $0.hasPrefix("ERROR:") }
-      ?? lines.first { !$0.hasPrefix("WARNING:") } ?? ""
-    return line.hasPrefix("ERROR: ") ? String(line.dropFirst(7)) : line
-  }
-
-  /// Without anything that looks like a token.
-  static func redacted(_ text: String) -> String {
-    text.split(separator: "\"", omittingEmptySubsequences: false).map { part in
-      part.split(separator: " ", omittingEmptySubsequences: false).map { word in
-        word.count > 60 && !word.contains("/") || word.hasPrefix("eyJ") ? "(removed)" : String(word)
-      }.joined(separator: " ")
-    }.joined(separator: "\"")
+    return .failed(tool.failure(line))
   }
 
   // MARK: The output

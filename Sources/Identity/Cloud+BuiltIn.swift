@@ -47,4 +47,34 @@ extension Cloud {
     "microsoftonline.com", "windows.net", "microsoft.com", "azure.com", "microsoftonline.us",
     "usgovcloudapi.net", "azure.us", "microsoftonline.cn", "chinacloudapi.cn", "azure.cn",
   ]
+
+  enum National: Sendable {
+    case global, usGovernment, china
+  }
+
+  /// Which of Microsoft's clouds the audiences belong to: a metadata document may describe one under
+  /// a name and addresses of its own. Nil for a cloud that is none of them.
+  var family: National? {
+    let hosts = audiences.compactMap { Endpoint($0) }
+    func has(_ domains: String...) -> Bool {
+      hosts.contains { host in domains.contains { host.isUnder($0) } }
+    }
+    if has("usgovcloudapi.net") { return .usGovernment }
+    if has("chinacloudapi.cn") { return .china }
+    return has("windows.net", "azure.com") ? .global : nil
+  }
+
+  /// The scope of SSH certificates for VMs; nil where the cloud gives none.
+  ///
+  /// Source: azure-cli-extensions `azext_ssh/custom.py`.
+  package var sshCertificateScope: String? {
+    let host: String
+    switch family {
+    case .global: host = "pas.windows.net"
+    case .usGovernment: host = "pasff.usgovcloudapi.net"
+    case .china: host = "pas.chinacloudapi.cn"
+    case nil: return nil
+    }
+    return "https://\(host)/CheckMyAccess/Linux/.default"
+  }
 }

@@ -5,17 +5,26 @@ package import Platform
 protocol Credential: Sendable {
   /// The Azure SDKs' name of it.
   var name: String { get }
+  /// The tenants it is signed in to, the first choice first; empty where that is not known.
+  var tenants: [String] { get }
   /// Who it is and by what secret, as a digest: a part of the store's key, so that a token of one
   /// identity, or of a secret that has been replaced, never serves another. Nil: never stored.
   func storeIdentity(for request: TokenRequest) async throws(CredentialError) -> StoreIdentity?
-  /// A fresh token, by network, file or process.
+  /// A fresh token, by network, file or process; or an SSH certificate, where the credential can
+  /// get one.
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken
+}
+
+extension Credential {
+  var tenants: [String] { [] }
 }
 
 /// The parts of a store key that the credential alone knows.
 struct StoreIdentity: Sendable {
   var credential: String
   var tenant: String
+  /// False for a token that is this machine's own: the state folder may be another's too.
+  var outlivesProcess = true
 }
 
 /// Why a credential gives no token.
@@ -31,6 +40,8 @@ enum CredentialState: Sendable {
   case ready(any Credential)
   /// What was looked for and not found: "AZURE_CLIENT_SECRET is not set".
   case absent(String)
+  /// Somebody began to set it up: what is missing.
+  case incomplete(String)
 }
 
 /// The world that credentials see.
@@ -44,12 +55,22 @@ package struct CredentialContext: Sendable {
   package var warn: @Sendable (String) -> Void
   /// The subscription that was named, where one was: it chooses among az's accounts.
   package var subscription: String?
+  /// Our own logins.
+  package var accounts: AccountStore?
+  /// The user name of the one that was named, where one was.
+  var account: String?
+  /// Whether the credential was chosen by its name, and is not tried in its turn.
+  var isChosen = false
+  /// Asked only where a machine's own identity may be meant.
+  var machine: @Sendable () -> MachineKind = { .detect() }
+  var arcKeyFolder = Assumptions.arcKeyFolder
 
   package init(
     cloud: Cloud, environment: Environment, transport: any HTTPTransport,
     clock: WallClock = .system,
     sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) },
-    warn: @escaping @Sendable (String) -> Void = { _ in }, subscription: String? = nil
+    warn: @escaping @Sendable (String) -> Void = { _ in }, subscription: String? = nil,
+    accounts: AccountStore? = nil
   ) {
     self.cloud = cloud
     self.environment = environment
@@ -58,10 +79,13 @@ package struct CredentialContext: Sendable {
     self.sleep = sleep
     self.warn = warn
     self.subscription = subscription
+    self.accounts = accounts
   }
 
   var tokenEndpoint: TokenEndpoint {
-    TokenEndpoint(cloud: cloud, transport: transport, clock: clock, sleep: sleep)
+    TokenEndpoint(
+      cloud: cloud, transport: transport, clock: clock, sleep: sleep,
+      declaresCapability: declaresCapability)
   }
 
   /// Presence alone counts, as for az.
@@ -69,6 +93,14 @@ package struct CredentialContext: Sendable {
 }
 
 extension Failure {
+  /// The credential gives tokens, but nobody certifies a key for it.
+  static func noCertificate(_ credential: String) -> Failure {
+    Failure(
+      .signInRefused, what: "\(credential) cannot get an SSH certificate of Entra ID",
+      why: "Entra ID gives them to people and to applications that sign in themselves",
+      next: "jitconnect login, or name a user of the VM: jitconnect USER@VM")
+  }
+
   /// The token endpoint gave a token that does not say how long it lives.
   static func tokenWithoutEnd(_ credential: String) -> Failure {
     Failure(

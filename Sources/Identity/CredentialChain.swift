@@ -26,9 +26,34 @@ package actor CredentialChain: TokenProvider {
     context.warn = { message in
       if told.withLock({ $0.insert(message).inserted }) { warn(message) }
     }
-    self.context = context
     self.store = store
     selection = try CredentialSelection(identity: identity, environment: context.environment)
+    context.isChosen = selection.isOne
+    context.account = selection.account
+    self.context = context
+  }
+
+  /// The tenants that the credential is signed in to, the first choice first; empty where only a
+  /// token tells.
+  ///
+  /// Nothing is asked of anybody.
+  ///
+  /// - Throws: what ``token(for:)`` would throw where no credential is set up.
+  package func tenants() async throws(Failure) -> [String] { try await ready()?.tenants ?? [] }
+
+  /// The first credential that is set up here, by its Azure SDK name; nil where none is.
+  ///
+  /// Nothing is asked of anybody.
+  package func credentialName() async throws(Failure) -> String? { try await ready()?.name }
+
+  private func ready() async throws(Failure) -> (any Credential)? {
+    if let chosen { return chosen }
+    for row in selection.rows {
+      if let find = row.find, case .ready(let credential) = try await find(context) {
+        return credential
+      }
+    }
+    return nil
   }
 
   /// A token that lasts at least five more minutes; requests for the same one share one.
@@ -61,10 +86,14 @@ package actor CredentialChain: TokenProvider {
       }
     }
     var reasons: [String] = []
+    // What nobody began to set up is only worth a word where it was chosen.
+    let tellsAbsent = selection.reason != nil
     for row in selection.rows {
       guard let find = row.find else { continue }
       switch try await find(context) {
       case .absent(let reason):
+        if tellsAbsent { reasons.append("\(row.name): \(reason)") }
+      case .incomplete(let reason):
         reasons.append("\(row.name): \(reason)")
       case .ready(let credential):
         do {
@@ -85,23 +114,41 @@ package actor CredentialChain: TokenProvider {
   private func token(
     for request: TokenRequest, from credential: any Credential
   ) async throws(CredentialError) -> AccessToken {
-    guard let identity = try await credential.storeIdentity(for: request) else {
+    // A certificate lives no longer than the key in this process's memory.
+    guard request.sshKey == nil,
+      let identity = try await credential.storeIdentity(for: request)
+    else {
       return try await credential.token(for: request)
     }
     let key = TokenStore.Key(
       cloud: context.cloud, tenant: identity.tenant, credential: identity.credential,
       scope: request.scope)
-    if request.claims != nil {
-      await store.forget(key)
-    } else if let token = store.token(for: key) {
-      return token
+    do {
+      if request.claims != nil {
+        if identity.outlivesProcess { try await store.forget(key) }
+      } else if let token = try await store.token(
+        for: key, outlivesProcess: identity.outlivesProcess)
+      {
+        return token
+      }
+    } catch {
+      throw .failed(error)
     }
-    return try await store.refresh(key, isFresh: request.claims != nil, sleep: context.sleep) {
-      () async throws(CredentialError) -> AccessToken in try await credential.token(for: request)
+    return try await store.refresh(
+      key, isFresh: request.claims != nil, sleep: context.sleep,
+      outlivesProcess: identity.outlivesProcess
+    ) { () async throws(CredentialError) -> AccessToken in
+      try await credential.token(for: request)
     }
   }
 
   private func nothingFound(_ reasons: [String], _ request: TokenRequest) -> Failure {
+    var reasons = reasons
+    if selection.reason == nil {
+      reasons.append(
+        "nobody has signed in to \(context.cloud.name) with jitconnect login, az or azd, and no "
+          + "application or managed identity is set up")
+    }
     let limited = selection.reason.map { " allowed by \($0)" } ?? ""
     return Failure(
       .signInNeeded, what: "not signed in to Azure: no credential\(limited) is set up",
@@ -109,8 +156,16 @@ package actor CredentialChain: TokenProvider {
   }
 
   private func nextStep(_ request: TokenRequest) -> String {
-    guard selection.rows.contains(where: { $0.name == AzureCLICredential.name }) else {
-      return "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    let names = Set(selection.rows.map(\.name))
+    if names.contains(LoginCredential.name) {
+      let login = SignInSubject.ownLogin(
+        tenant: request.tenant, cloud: context.cloud.nameInCommands, claims: request.claims)
+      return selection.account == nil ? "\(login), or: az login" : login
+    }
+    guard names.contains(AzureCLICredential.name) else {
+      return names.contains(EnvironmentCredential.name)
+        ? "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+        : "choose another credential with --identity, or: jitconnect login"
     }
     let login = SignInSubject.azureCLILogin(
       tenant: request.tenant, scope: request.scope, claims: request.claims)

@@ -6,6 +6,8 @@ struct CredentialRow: Sendable {
   var name: String
   /// `dev` and `prod` of `AZURE_TOKEN_CREDENTIALS`.
   var group: CredentialGroup
+  /// What else the SDKs call it.
+  var otherNames: [String] = []
   /// Nil while the credential is known but not built.
   var find: (@Sendable (CredentialContext) async throws(Failure) -> CredentialState)?
 }
@@ -21,16 +23,31 @@ let credentialTable: [CredentialRow] = [
   CredentialRow(name: EnvironmentCredential.name, group: .prod) {
     context throws(Failure) in try EnvironmentCredential.find(in: context)
   },
-  CredentialRow(name: "WorkloadIdentityCredential", group: .prod),
-  CredentialRow(name: "GitHubActionsCredential", group: .none),
-  CredentialRow(name: "AzurePipelinesCredential", group: .none),
-  CredentialRow(name: "ManagedIdentityCredential", group: .prod),
-  CredentialRow(name: "InteractiveBrowserCredential", group: .none),
-  CredentialRow(name: "DeviceCodeCredential", group: .none),
+  CredentialRow(name: WorkloadIdentityCredential.name, group: .prod) {
+    context throws(Failure) in try WorkloadIdentityCredential.find(in: context)
+  },
+  CredentialRow(name: GitHubActionsCredential.name, group: .none) {
+    context throws(Failure) in try GitHubActionsCredential.find(in: context)
+  },
+  CredentialRow(name: AzurePipelinesCredential.name, group: .none) {
+    context throws(Failure) in try AzurePipelinesCredential.find(in: context)
+  },
+  CredentialRow(name: ManagedIdentityCredential.name, group: .prod) {
+    context throws(Failure) in try ManagedIdentityCredential.find(in: context)
+  },
+  CredentialRow(name: LoginCredential.name, group: .none, otherNames: ["DeviceCodeCredential"]) {
+    context throws(Failure) in try LoginCredential.find(in: context)
+  },
   CredentialRow(name: AzureCLICredential.name, group: .dev) { context in
     await AzureCLICredential.find(in: context)
   },
-  CredentialRow(name: "AzureDeveloperCLICredential", group: .dev),
+  CredentialRow(name: AzureDeveloperCLICredential.name, group: .dev) { context in
+    AzureDeveloperCLICredential.find(in: context)
+  },
+  // Last, because nothing but a question tells whether anybody is there.
+  CredentialRow(name: ManagedIdentityCredential.name, group: .prod) {
+    context throws(Failure) in try ManagedIdentityCredential.findOnMachine(in: context)
+  },
   CredentialRow(name: "AzurePowerShellCredential", group: .dev),
   CredentialRow(name: "VisualStudioCodeCredential", group: .dev),
 ]
@@ -40,11 +57,16 @@ struct CredentialSelection: Sendable {
   var rows: [CredentialRow]
   /// Where the choice was made: `--identity X`; nil where none was made.
   var reason: String?
+  /// One credential was named, not a group.
+  var isOne = false
+  /// A person of our own login was named.
+  var account: String?
 
   /// The choice of `--identity`, else of `AZURE_TOKEN_CREDENTIALS`, else everything.
   ///
   /// Names are taken as the SDKs spell them, without regard to case, and without their ending:
-  /// `AzureCLICredential`, `azurecli`.
+  /// `AzureCLICredential`, `azurecli`. `--identity` also takes a person who is signed in with
+  /// `jitconnect login`: `ada@contoso.com`.
   init(
     identity: String?, environment: Environment, table: [CredentialRow] = credentialTable
   ) throws(Failure) {
@@ -60,9 +82,17 @@ struct CredentialSelection: Sendable {
       rows = table.filter { $0.group == group }
       return
     }
-    rows = table.filter {
-      let name = $0.name.lowercased()
-      return name == wanted || name == wanted + "credential"
+    if identity != nil, wanted.contains("@") {
+      account = text.trimmingASCIISpace
+      rows = table.filter { $0.name == LoginCredential.name }
+      return
+    }
+    isOne = true
+    rows = table.filter { row in
+      ([row.name] + row.otherNames).contains {
+        let name = $0.lowercased()
+        return name == wanted || name == wanted + "credential"
+      }
     }
     if rows.isEmpty {
       var names: [String] = []
@@ -76,8 +106,7 @@ struct CredentialSelection: Sendable {
     if rows.allSatisfy({ $0.find == nil }) {
       throw Failure(
         .notBuiltIn, what: "\(source): \(rows.first?.name ?? wanted) is not built in yet",
-        next: "sign in with az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and "
-          + "AZURE_CLIENT_SECRET")
+        next: "jitconnect login, or choose another one with --identity")
     }
   }
 }

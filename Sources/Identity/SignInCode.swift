@@ -16,7 +16,7 @@ struct SignInCode: Sendable {
   }
 
   var codes: [Int]
-  /// `{tenant}`, `{app}` and `{account}` are filled in.
+  /// `{tenant}`, `{app}`, `{account}` and `{login}` are filled in.
   var words: String
   var remedy: Remedy
 
@@ -75,7 +75,7 @@ struct SignInCode: Sendable {
       .step("az login on a machine where az signs in through the broker")),
     Self(
       [530036], "a policy forbids signing in with a device code",
-      .step("sign in with the browser: az login")),
+      .step("sign in with the browser: {login}")),
     Self(
       [500021, 500212, 500213], "a restriction between tenants forbids access to {tenant}",
       .step("ask the administrators of both tenants about cross-tenant access")),
@@ -84,7 +84,7 @@ struct SignInCode: Sendable {
       .step("wait some minutes, or ask an administrator to unlock {account}")),
     Self(
       [50055], "the password of {account} has expired",
-      .step("change the password at https://mysignins.microsoft.com, then az login")),
+      .step("change the password at https://mysignins.microsoft.com, then {login}")),
     Self(
       [50057], "the account {account} is disabled",
       .step("ask an administrator of tenant {tenant} to enable {account}")),
@@ -95,7 +95,7 @@ struct SignInCode: Sendable {
       "{account} is not in tenant {tenant}: the wrong tenant, or not invited as a guest",
       .step(
         "name the tenant of the subscription, or have {account} invited: "
-          + "az login --tenant TENANT")),
+          + "{login} --tenant TENANT")),
     Self(
       [500011, 650052], "the resource is not known in tenant {tenant}",
       .step("check the tenant and the cloud; the service may have to be enabled in the tenant")),
@@ -107,7 +107,7 @@ struct SignInCode: Sendable {
       .step("choose the account's cloud with --cloud, for instance --cloud AzureUSGovernment")),
     Self(
       [50194, 90130, 9001023], "the application {app} accepts only its own tenant",
-      .step("name the application's tenant: AZURE_TENANT_ID or az login --tenant TENANT")),
+      .step("name the application's tenant: AZURE_TENANT_ID or {login} --tenant TENANT")),
 
     // Applications and their credentials
     Self(

@@ -26,7 +26,7 @@ extension Failure {
     case .signIn:
       // A person is wanted, but an application asked.
       kind = .signInRefused
-      next = "check the application's credentials, or sign in as a person: az login"
+      next = "check the application's credentials, or sign in as a person: jitconnect login"
     case .step(let text):
       kind = .signInRefused
       next = subject.filling(text)
@@ -77,7 +77,7 @@ extension Failure {
 extension SignInSubject {
   fileprivate func filling(_ template: String) -> String {
     template.replacing("{tenant}", with: tenant).replacing("{app}", with: shownClientID)
-      .replacing("{account}", with: name)
+      .replacing("{account}", with: name).replacing("{login}", with: loginProgram)
   }
 
   /// The same subject, whose next sign-in also has to meet the claims of the refusal.

@@ -8,6 +8,10 @@ struct SignInSubject: Sendable {
     case application
     /// A person whose sign-in az keeps.
     case azureCLI
+    /// A person whose sign-in azd keeps.
+    case azureDeveloperCLI
+    /// A person whose sign-in we keep.
+    case ownLogin
   }
 
   var kind: Kind
@@ -21,6 +25,8 @@ struct SignInSubject: Sendable {
   var scope: String
   /// A claims challenge that the sign-in has to meet.
   var claims: String?
+  /// The cloud's name where a command has to name it.
+  var cloud: String?
 
   /// `ada@example.com`, or the application.
   var name: String { account ?? "application \(shownClientID)" }
@@ -30,8 +36,33 @@ struct SignInSubject: Sendable {
 
   /// The command that signs this subject in again; nil where none does.
   var signInCommand: String? {
-    guard kind == .azureCLI else { return nil }
-    return Self.azureCLILogin(tenant: tenant, scope: scope, claims: claims)
+    switch kind {
+    case .application: nil
+    case .azureCLI: Self.azureCLILogin(tenant: tenant, scope: scope, claims: claims)
+    case .azureDeveloperCLI:
+      "azd auth login" + (tenant == AccountStore.anyTenant ? "" : " --tenant-id \(tenant)")
+    case .ownLogin: Self.ownLogin(tenant: tenant, cloud: cloud, claims: claims)
+    }
+  }
+
+  /// The same, as short as it can be.
+  var loginProgram: String {
+    switch kind {
+    case .azureCLI: "az login"
+    case .azureDeveloperCLI: "azd auth login"
+    case .application, .ownLogin: "jitconnect login"
+    }
+  }
+
+  /// `jitconnect login …` with everything that the next attempt needs.
+  static func ownLogin(tenant: String?, cloud: String?, claims: String?) -> String {
+    var command = "jitconnect login"
+    if let cloud { command += " --cloud \(cloud)" }
+    if let tenant, tenant != AccountStore.anyTenant { command += " --tenant \(tenant)" }
+    if let claims {
+      command += " --claims-challenge \(Data(claims.utf8).base64EncodedString())"
+    }
+    return command
   }
 
   /// `az login …` with everything that the next attempt needs; the values are already known to

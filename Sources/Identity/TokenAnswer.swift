@@ -9,6 +9,12 @@ struct TokenAnswer: Decodable, Sendable {
   /// Managed identities and v1 endpoints give the point in time instead.
   var expiresOn: LooseNumber?
   var refreshToken: String?
+  /// Who signed in, as a JWT.
+  var idToken: String?
+  /// `{"uid":…,"utid":…}` in base64url: the account in its home tenant.
+  var clientInfo: String?
+  /// The managed identity that a metadata service chose.
+  var clientID: String?
 
   enum CodingKeys: String, CodingKey {
     case accessToken = "access_token"
@@ -16,6 +22,31 @@ struct TokenAnswer: Decodable, Sendable {
     case expiresIn = "expires_in"
     case expiresOn = "expires_on"
     case refreshToken = "refresh_token"
+    case idToken = "id_token"
+    case clientInfo = "client_info"
+    case clientID = "client_id"
+  }
+
+  /// What makes the answer no use; nil where nothing does.
+  func problem(wantsCertificate: Bool) -> String? {
+    let type = (tokenType ?? "Bearer").lowercased()
+    guard Self.isToken(accessToken) else { return "the answer holds no token" }
+    if wantsCertificate {
+      let isCertificate = accessToken.hasPrefix(SSHCertificateKey.certificateStart)
+      return type == "ssh-cert" && isCertificate
+        ? nil : "the answer holds no SSH certificate but a token of the type \(printable(type))"
+    }
+    return type == "bearer" ? nil : "the answer holds no bearer token"
+  }
+
+  /// The token with what is known of it.
+  func token(
+    now: Date, tenant: String?, source: String, account: String?
+  ) throws(Failure) -> AccessToken {
+    guard let expiry = expiry(now: now) else { throw .tokenWithoutEnd(source) }
+    return AccessToken(
+      secret: SecretBytes(Array(accessToken.utf8)), expiresOn: expiry, tenant: tenant,
+      source: source, account: account)
   }
 
   /// When the token ends; nil where the answer does not say, or says nonsense.

@@ -2,11 +2,12 @@ package import FoundationEssentials
 package import Platform
 import Synchronization
 
-/// Tokens kept until they expire: in memory, and in a file that only this user can read.
+/// Tokens kept until they expire: in memory, and in a file that only this user can read or in the
+/// keyring.
 ///
 /// The file is `tokens.json` in the state directory. Without a state directory there is only the
 /// memory. A file that is not readable is an empty store; one that others may have read or written
-/// is not used and is replaced.
+/// is not used and is replaced. A keyring that cannot be used is a failure.
 package final class TokenStore: Sendable {
   /// What a token is good for, and for whom.
   package struct Key: Hashable, Sendable, Codable {
@@ -23,9 +24,12 @@ package final class TokenStore: Sendable {
       self.credential = credential
       self.scope = scope
     }
+
+    /// The same as one word.
+    var digest: String { sha256Hex(cloud, tenant, credential, scope) }
   }
 
-  private struct Entry: Codable {
+  struct Entry: Codable {
     var key: Key
     var secret: String
     var expiresOn: Int
@@ -42,6 +46,7 @@ package final class TokenStore: Sendable {
 
   /// `tokens.json`; nil keeps tokens in memory only.
   package let path: String?
+  private let keyring: Keyring?
   private let clock: WallClock
   private let owner: UInt32
   private let warn: @Sendable (String) -> Void
@@ -51,21 +56,25 @@ package final class TokenStore: Sendable {
   /// A token with less left is not given out.
   package static let margin: TimeInterval = 300
 
+  /// - Parameter keyring: keeps the tokens in the place of the file; the folder still holds locks.
   package init(
-    directory: String?, owner: UInt32, clock: WallClock = .system,
+    directory: String?, owner: UInt32, clock: WallClock = .system, keyring: Keyring? = nil,
     warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     path = directory.map { $0 + "/tokens.json" }
     self.owner = owner
     self.clock = clock
+    self.keyring = keyring
     self.warn = warn
   }
 
   /// A stored token that lasts five more minutes.
-  package func token(for key: Key) -> AccessToken? {
+  package func token(
+    for key: Key, outlivesProcess: Bool = true
+  ) async throws(Failure) -> AccessToken? {
     let now = clock.now()
     if let token = memory.withLock({ $0[key] }), isGood(token, now: now) { return token }
-    guard let entry = entries().first(where: { $0.key == key }) else { return nil }
+    guard outlivesProcess, let entry = try await entry(for: key) else { return nil }
     let token = AccessToken(
       secret: SecretBytes(Array(entry.secret.utf8)),
       expiresOn: Date(timeIntervalSince1970: TimeInterval(entry.expiresOn)),
@@ -80,32 +89,53 @@ package final class TokenStore: Sendable {
 
   /// Keeps a token.
   ///
-  /// A store that cannot be written is told once and is no failure: the token is good all the same.
-  package func keep(_ token: AccessToken, for key: Key) async {
+  /// A file that cannot be written is told once and is no failure: the token is good all the same.
+  ///
+  /// - Parameter outlivesProcess: false keeps it in memory only.
+  package func keep(
+    _ token: AccessToken, for key: Key, outlivesProcess: Bool = true
+  ) async throws(Failure) {
     memory.withLock { $0[key] = token }
-    await change { entries, now in
+    guard outlivesProcess else { return }
+    let entry = Entry(
+      key: key, secret: token.secret.exposedText, expiresOn: Self.epoch(token.expiresOn),
+      storedAt: Self.epoch(clock.now()), tenant: token.tenant, source: token.source,
+      account: token.account)
+    if let keyring {
+      guard var bytes = (try? JSONEncoder().encode(entry)).map(Array.init) else { return }
+      try await keyring.store(SecretBytes(taking: &bytes), as: key.item)
+      return
+    }
+    await change { entries in
       entries.removeAll { $0.key == key }
-      entries.append(
-        Entry(
-          key: key, secret: token.secret.exposedText,
-          expiresOn: Self.epoch(token.expiresOn),
-          storedAt: Self.epoch(now), tenant: token.tenant,
-          source: token.source, account: token.account))
+      entries.append(entry)
     }
   }
 
   /// Forgets one token, so that nobody is given it again.
-  package func forget(_ key: Key) async {
+  package func forget(_ key: Key) async throws(Failure) {
     memory.withLock { _ = $0.removeValue(forKey: key) }
+    if let keyring { return try await keyring.remove(key.item) }
     guard entries().contains(where: { $0.key == key }) else { return }
-    await change { entries, _ in entries.removeAll { $0.key == key } }
+    await change { entries in entries.removeAll { $0.key == key } }
   }
 
   /// Forgets everything.
-  package func forgetAll() async {
+  package func forgetAll() async throws(Failure) {
     memory.withLock { $0 = [:] }
+    if let keyring { try await keyring.removeAll(.token) }
     guard !entries().isEmpty else { return }
-    await change { entries, _ in entries = [] }
+    await change { entries in entries = [] }
+  }
+
+  /// Forgets all tokens of one of our own sign-ins.
+  package func forgetAll(of account: Account) async throws(Failure) {
+    let credential = account.storeName
+    memory.withLock { memory in memory = memory.filter { $0.key.credential != credential } }
+    // The keyring's items do not tell whose they are: better to forget too much.
+    if let keyring { return try await keyring.removeAll(.token) }
+    guard entries().contains(where: { $0.key.credential == credential }) else { return }
+    await change { entries in entries.removeAll { $0.key.credential == credential } }
   }
 
   /// Runs `request` while no other process asks for the same token, and keeps what it gives.
@@ -115,38 +145,61 @@ package final class TokenStore: Sendable {
   /// - Parameters:
   ///   - isFresh: true where nothing stored may be given (a claims challenge).
   ///   - patience: how long another process is waited for; after that both ask.
-  func refresh<E: Error>(
+  func refresh(
     _ key: Key, isFresh: Bool, patience: Duration = .seconds(30),
     sleep: @Sendable (Duration) async -> Void,
-    request: () async throws(E) -> AccessToken
-  ) async throws(E) -> AccessToken {
+    outlivesProcess: Bool = true, request: () async throws(CredentialError) -> AccessToken
+  ) async throws(CredentialError) -> AccessToken {
     let step = Duration.milliseconds(50)
     var waited = Duration.zero
     var lock: FileDescriptor? = nil
-    while path != nil {
+    while path != nil, outlivesProcess {
       // A folder that cannot be written has no lock to wait for.
       do { lock = try tryLock(key) } catch { break }
       if lock != nil || waited >= patience || Task.isCancelled { break }
       await sleep(step)
       waited += step
-      if !isFresh, let token = token(for: key) { return token }
+      if !isFresh, let token = try await stored(key, outlivesProcess) { return token }
     }
-    if !isFresh, let token = token(for: key) { return token }
+    if !isFresh, let token = try await stored(key, outlivesProcess) { return token }
     let token = try await request()
-    await keep(token, for: key)
+    do {
+      try await keep(token, for: key, outlivesProcess: outlivesProcess)
+    } catch {
+      throw .failed(error)
+    }
     _ = consume lock
     return token
   }
 
+  private func stored(
+    _ key: Key, _ outlivesProcess: Bool
+  ) async throws(CredentialError) -> AccessToken? {
+    do {
+      return try await token(for: key, outlivesProcess: outlivesProcess)
+    } catch {
+      throw .failed(error)
+    }
+  }
+
   private func tryLock(_ key: Key) throws(SystemError) -> FileDescriptor? {
     guard let path else { return nil }
-    let name = sha256Hex(key.cloud, key.tenant, key.credential, key.scope).prefix(16)
     let folder = Files.parentDirectory(of: path)
-    return try Files.tryLock("\(folder)/locks/token-\(name).lock")
+    return try Files.tryLock("\(folder)/locks/token-\(key.digest.prefix(16)).lock")
   }
 
   private func isGood(_ token: AccessToken, now: Date) -> Bool {
     token.expiresOn.timeIntervalSince(now) >= Self.margin
+  }
+
+  private func entry(for key: Key) async throws(Failure) -> Entry? {
+    guard let keyring else { return entries().first { $0.key == key } }
+    guard let secret = try await keyring.secret(of: key.item) else { return nil }
+    let data = unsafe secret.withBytes { unsafe Data($0) }
+    guard let entry = try? JSONDecoder().decode(Entry.self, from: data), entry.key == key else {
+      return nil
+    }
+    return entry
   }
 
   private func entries() -> [Entry] {
@@ -166,9 +219,7 @@ package final class TokenStore: Sendable {
     }
   }
 
-  private func change(
-    _ body: @escaping @Sendable (inout [Entry], Date) -> Void
-  ) async {
+  private func change(_ body: @escaping @Sendable (inout [Entry]) -> Void) async {
     guard let path else { return }
     let now = clock.now()
     do {
@@ -177,7 +228,7 @@ package final class TokenStore: Sendable {
           var entries = self.entries().filter {
             TimeInterval($0.expiresOn) > now.timeIntervalSince1970
           }
-          body(&entries, now)
+          body(&entries)
           let encoder = JSONEncoder()
           encoder.outputFormatting = [.sortedKeys]
           var bytes = Array(try encoder.encode(Content(version: 1, entries: entries)))
@@ -203,4 +254,8 @@ package final class TokenStore: Sendable {
     }
     if isFirst { warn(printable(message, limit: 400)) }
   }
+}
+
+extension TokenStore.Key {
+  fileprivate var item: Keyring.Item { Keyring.Item(kind: .token, name: digest) }
 }

@@ -39,7 +39,7 @@ extension Connect {
     let result = await leave(tunnel, clients, work)
     guard let ending else {
       // The key is not the pinned one: Azure says first which machine is meant.
-      guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
+      guard case .ssh(let machine, let connection, _) = try await findWay(usingMemory: false) else {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
       }
       return try await openDesktopBehindSSH(machine, connection, isConfirmed: true)

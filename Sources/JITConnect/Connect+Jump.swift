@@ -45,7 +45,7 @@ extension Connect {
     guard options.jit.isOn else { return ["--no-jit"] }
     // Jump hosts elsewhere are reached as ssh would.
     var settings = ["-o", "\(JitKeyword.unknownHost.rawValue)=ssh"]
-    for keyword in [JitKeyword.cloud, .ipServices, .reason, .wait, .tokenStore]
+    for keyword in [JitKeyword.cloud, .ipServices, .reason, .wait, .tokenStore, .identity]
     where options.jit.isSpelledOut(keyword) {
       guard let value = options.jit.text(keyword) else { continue }
       settings += ["-o", "\(keyword.rawValue)=\(value)"]

@@ -20,12 +20,16 @@ struct SessionPlan: Sendable {
   private let machine: VirtualMachine?
   /// Whether Azure has said that this address is the machine's, and which machine it is.
   private let isConfirmed: Bool
+  /// A certificate of Entra ID to log in by; nil where the user's own keys are used.
+  private let login: EntraLogin?
   /// What the session carries in place of a shell or command.
   private let tunnel: DesktopTunnel?
 
   init(
-    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, tunnel: DesktopTunnel? = nil
+    _ connect: Connect, machine: VirtualMachine?, isConfirmed: Bool, login: EntraLogin? = nil,
+    tunnel: DesktopTunnel? = nil
   ) {
+    self.login = login
     self.tunnel = tunnel
     world = connect.world
     options = connect.options
@@ -86,7 +90,12 @@ struct SessionPlan: Sendable {
         request.forwarding = ForwardingPlan()
       }
     }
-    try session.authenticate(authentication, prompts: prompts)
+    do throws(Failure) {
+      try session.authenticate(authentication, prompts: prompts)
+    } catch {
+      guard let login, let machine else { throw error }
+      throw login.explaining(error, on: machine)
+    }
     if tunnel == nil {
       let localCommand = try LocalCommand(
         options, tokens(address: connection.address), world.environment)
@@ -119,7 +128,7 @@ struct SessionPlan: Sendable {
     return tokens
   }
 
-  private var user: String { options.loginName(on: machine, world.environment) }
+  private var user: String { login?.user ?? options.loginName(on: machine, world.environment) }
 
   // MARK: What is offered and asked
 
@@ -149,10 +158,14 @@ struct SessionPlan: Sendable {
       "keyboard-interactive": options.kbdInteractiveAuthentication,
       "password": options.passwordAuthentication,
     ]
+    if let login {
+      // The server may ask for a second factor in its own words.
+      return AuthenticationPlan(
+        user: user, methods: methods(allowed, of: ["publickey", "keyboard-interactive"]),
+        identitiesOnly: true, signers: [login.signer], isBatch: options.batchMode)
+    }
     let order =
       options.preferredAuthentications ?? ["publickey", "keyboard-interactive", "password"]
-    let methods = order.filter { allowed[$0] == true }
-      .compactMap { AuthenticationPlan.Method(rawValue: $0) }
     let agent: String? =
       switch options.identityAgent {
       case .none: nil
@@ -160,13 +173,19 @@ struct SessionPlan: Sendable {
       case .socket(let path): path
       }
     return AuthenticationPlan(
-      user: user, methods: methods,
+      user: user, methods: methods(allowed, of: order),
       identities: options.identityFiles.map {
         AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
       },
       certificates: options.certificateFiles.map(\.path), agentSocket: agent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
+  }
+
+  private func methods(
+    _ allowed: [String: Bool], of order: [String]
+  ) -> [AuthenticationPlan.Method] {
+    order.filter { allowed[$0] == true }.compactMap { AuthenticationPlan.Method(rawValue: $0) }
   }
 
   private var prompts: Prompts {

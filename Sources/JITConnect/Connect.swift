@@ -61,23 +61,25 @@ package struct Connect: Sendable {
 
   func connectThroughAzure() async throws -> Int32 {
     switch try await findWay(usingMemory: true) {
-    case .ssh(let machine, let connection) where isDesktop(machine):
+    case .ssh(let machine, let connection, _) where isDesktop(machine):
       return try await openDesktopBehindSSH(machine, connection, isConfirmed: true)
-    case .ssh(let machine, let connection):
+    case .ssh(let machine, let connection, let login):
       if commandLine.has(.stdio) { return try await carryStandardStreams(over: connection) }
       if options.jit.client == .openssh { throw try becomeOpenSSH(machine, connection) }
-      return try await session(over: connection, with: machine).status
-    case .shortcut(let machine, let connection) where isDesktop(machine):
+      return try await session(over: connection, with: machine, login).status
+    case .shortcut(let machine, let connection, _) where isDesktop(machine):
       return try await openDesktopBehindSSH(machine, connection, isConfirmed: false)
-    case .shortcut(let machine, let connection):
-      let plan = SessionPlan(self, machine: machine, isConfirmed: false)
+    case .shortcut(let machine, let connection, let login):
+      let plan = SessionPlan(self, machine: machine, isConfirmed: false, login: login)
       let ending = try await watchingRules { try await plan.run(over: connection) }
       if let ending { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
-      guard case .ssh(let machine, let connection) = try await findWay(usingMemory: false) else {
+      guard
+        case .ssh(let machine, let connection, let login) = try await findWay(usingMemory: false)
+      else {
         throw Failure(.hostKeyChanged, what: "\(options.originalHost) is another machine now")
       }
-      return try await session(over: connection, with: machine).status
+      return try await session(over: connection, with: machine, login).status
     case .rdp(let machine, let connection, let end):
       return try await openDesktop(of: machine, over: connection, until: end)
     case .plain:
@@ -86,17 +88,17 @@ package struct Connect: Sendable {
   }
 
   private func session(
-    over connection: AnsweringConnection, with machine: VirtualMachine
+    over connection: AnsweringConnection, with machine: VirtualMachine, _ login: EntraLogin?
   ) async throws -> Ending {
-    let plan = SessionPlan(self, machine: machine, isConfirmed: true)
+    let plan = SessionPlan(self, machine: machine, isConfirmed: true, login: login)
     return try await watchingRules { try await plan.run(over: connection) } ?? .noStatus
   }
 
   /// Where the flow through Azure has led.
   enum Way: Sendable {
-    case ssh(VirtualMachine, AnsweringConnection)
+    case ssh(VirtualMachine, AnsweringConnection, EntraLogin?)
     /// Straight to where the machine was last, with its key pinned; Azure was not asked.
-    case shortcut(VirtualMachine, AnsweringConnection)
+    case shortcut(VirtualMachine, AnsweringConnection, EntraLogin?)
     /// With the window's end.
     case rdp(VirtualMachine, AnsweringConnection, Date)
     /// No Azure VM, and `JitUnknownHost ssh`.
@@ -114,7 +116,8 @@ package struct Connect: Sendable {
     if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
     if let known, let connection = try await reuseOpenWindow(on: known) {
-      return .shortcut(known.machine, connection)
+      let login = try await entraLogin(on: known.machine, azure)?.value.get()
+      return .shortcut(known.machine, connection, login ?? nil)
     }
     do throws(Failure) {
       return try await openWindow(azure, memory, target, known)
@@ -175,7 +178,9 @@ package struct Connect: Sendable {
     guard let enabled = policy else { throw notEnabled(machine) }
     if isDesktop { port = desktopPort(enabled.machine(machine.id)) }
 
-    // 4. a minimal window: one port, our address, the shortest time
+    // 4. a minimal window: one port, our address, the shortest time; beside it, a certificate
+    let login = isDesktop ? nil : try entraLogin(on: machine, azure)
+    defer { login?.cancel() }
     progress.show("requesting access to port \(port) of \(machine.name)")
     let window = try await requestWindow(
       azure, memory, machine, enabled, port: port, isRemembered: found.isRemembered,
@@ -193,9 +198,12 @@ package struct Connect: Sendable {
       return try await openWindow(azure, memory, target, nil)
     }
 
+    let certified = try await login?.value.get() ?? nil
+
     // 5. wait until the port really answers
     let connection = try await waitForPort(azure, machine, window, isDesktop, progress)
-    return isDesktop ? .rdp(machine, connection, window.end) : .ssh(machine, connection)
+    return isDesktop
+      ? .rdp(machine, connection, window.end) : .ssh(machine, connection, certified)
   }
 
   /// A machine, the policies that may hold it, and Azure's own word on the machine.
@@ -230,6 +238,7 @@ package struct Connect: Sendable {
       }
     }
     if let known {
+      azure.directory.remember(known.machine)
       guard let policy = known.policy, mayActOn(policy, known.machine) else {
         return try await withPolicies(known.machine, as: target)
       }
@@ -276,7 +285,7 @@ package struct Connect: Sendable {
     switch failure.code {
     case .vmNotFound, .notFound, .jitNotEnabled, .policyForbidsPort, .policyForbidsSource,
       .policyForbidsDuration, .policyForbidsRequest, .windowRefused, .noPublicAddress,
-      .noPrivateAddress:
+      .noPrivateAddress, .entraExtensionMissing:
       true
     default: false
     }

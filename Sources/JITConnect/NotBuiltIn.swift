@@ -31,14 +31,15 @@ extension Connect {
       // This process becomes ssh: nobody is left at the end.
       try refuse("--close-on-exit with --client openssh", "leave out one of them")
     }
-    if options.jit.tokenStore == .keyring { try refuse("JitTokenStore keyring") }
+    if options.jit.client == .openssh, options.jit.isSpelledOut(.entra), options.jit.entra == .yes {
+      try refuse("--entra with --client openssh", "leave out one of them")
+    }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
     if goal == .session { try refuseWhatOnlyDesktopsTake() }
   }
 
   /// The same for what makes sense for a desktop alone, once it is known that this is none.
   func refuseWhatOnlyDesktopsTake() throws(Failure) {
-    if options.jit.entra == .yes { try refuse("--entra", "sign in to the VM with a key") }
     if commandLine.has(.json) { try refuse("--json") }
   }
 

@@ -28,8 +28,9 @@ struct RootCommand: ParsableCommand {
     version: Version.longText,
     subcommands: [
       SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
-      EditCommand.self, DisableCommand.self,
-      RequestCommand.self, CloseCommand.self, HistoryCommand.self, DoctorCommand.self,
+      EditCommand.self, DisableCommand.self, RequestCommand.self, CloseCommand.self,
+      HistoryCommand.self, DoctorCommand.self, LoginCommand.self, LogoutCommand.self,
+      WhoamiCommand.self,
     ], helpNames: .long)
 
   /// The command of a verb; nil for one that is not built in.

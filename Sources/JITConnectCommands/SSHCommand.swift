@@ -120,7 +120,7 @@ struct SSHCommand {
       world = try World.atTheEdge(
         environment, programName: programName, logFile: line.logFile,
         verbosity: options.verbosity, isQuiet: options.logLevel <= .fatal,
-        mayAsk: !options.batchMode)
+        mayAsk: !options.batchMode, debug: line.has(.debug))
     } catch {
       writeError("\(error)")
       return ExitStatus.ssh

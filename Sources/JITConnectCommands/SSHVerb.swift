@@ -34,6 +34,11 @@ struct SSHVerb: ParsableCommand {
       "AzureCloud, AzureUSGovernment, AzureChinaCloud, or a metadata URL.", valueName: "cloud"))
   var cloud: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Who signs in: an account of jitconnect login, or a credential's name.", valueName: "who"))
+  var identity: String?
+
   @Flag(help: "No call to Azure: the host is reached as ssh would.")
   var noJit = false
 
@@ -50,6 +55,9 @@ struct SSHVerb: ParsableCommand {
 
   @Flag(help: "For ssh's ProxyCommand: jitconnect --stdio %h %p.")
   var stdio = false
+
+  @Flag(help: "Tell of every call too, without secrets; includes -v.")
+  var debug = false
 
   @Flag(help: "Confirm what this command line itself spells out.")
   var yes = false

@@ -68,7 +68,7 @@ struct VerbRunner {
     do {
       world = try World.atTheEdge(
         environment, programName: programName, logFile: common.logFile,
-        verbosity: common.verbosity, isQuiet: common.isQuiet)
+        verbosity: common.verbosity, isQuiet: common.isQuiet, debug: common.debug)
     } catch {
       return report(
         error, common, Console.current(environment: environment, programName: programName))

@@ -16,6 +16,11 @@ struct VerbOptions: ParsableArguments {
       "AzureCloud, AzureUSGovernment, AzureChinaCloud, or a metadata URL.", valueName: "cloud"))
   var cloud: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Who signs in: an account of jitconnect login, or a credential's name.", valueName: "who"))
+  var identity: String?
+
   @Flag(help: "Confirm what this command line itself spells out.")
   var yes = false
 
@@ -39,6 +44,9 @@ struct VerbOptions: ParsableArguments {
 
   @Flag(name: .customShort("v"), help: "Tell what is done; -vv and -vvv tell more.")
   var verbosity: Int
+
+  @Flag(help: "Tell of every call too, without secrets; includes -v.")
+  var debug = false
 
   @Flag(name: .customShort("q"), help: "Not a word of our own.")
   var isQuiet = false
@@ -84,6 +92,7 @@ extension VerbOptions {
     var words: [String] = []
     let own: [(JitKeyword, String?)] = [
       (.subscription, subscription), (.resourceGroup, resourceGroup), (.cloud, cloud),
+      (.identity, identity),
     ]
     for case (let keyword, let value?) in own + added {
       words += ["-o", "\(keyword.rawValue)=\(quoted(value))"]

@@ -71,7 +71,15 @@ package struct ChildProcess: Sendable {
           guard let argv = argv.baseAddress, let envp = envp.baseAddress,
             let descriptors = descriptors.baseAddress
           else { return EINVAL }
-          return unsafe platform_spawn(&child, path, argv, envp, descriptors, directory, flags)
+          var result = ETXTBSY
+          // Somebody has the program open for writing, be it only a child that has not let go of
+          // our descriptors yet: a moment later nobody does.
+          for attempt in 0..<10 where result == ETXTBSY {
+            if attempt > 0 { _ = poll(nil, 0, 10) }
+            result = unsafe platform_spawn(
+              &child, path, argv, envp, descriptors, directory, flags)
+          }
+          return result
         }
       }
     }

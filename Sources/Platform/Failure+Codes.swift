@@ -12,6 +12,12 @@ extension Failure.Code {
   package static let signInNeeded = Self("sign-in-needed")
   package static let signInRefused = Self("sign-in-refused")
   package static let cloudUnknown = Self("cloud-unknown")
+  package static let tokenStoreUnavailable = Self("token-store-unavailable")
+
+  // Logins by Entra ID
+  package static let entraExtensionMissing = Self("entra-extension-missing")
+  package static let entraCertificateRefused = Self("entra-certificate-refused")
+  package static let entraLoginRefused = Self("entra-login-refused")
 
   // Azure
   package static let vmNotFound = Self("vm-not-found")

@@ -67,15 +67,22 @@ package struct InternetAddress: Sendable, Equatable, CustomStringConvertible {
     guard
       unsafe (try? target.withSocketAddress { unsafe connect(descriptor.number, $0, $1) }) != nil
     else { return nil }
-    var local = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = unsafe withUnsafeMutablePointer(to: &local) {
+    return bound(to: descriptor.number)?.host
+  }
+
+  /// The local end of a socket: where it listens, or comes from.
+  package static func bound(to descriptor: Int32) -> InternetAddress? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &storage) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe getsockname(descriptor.number, $0, &length)
+        unsafe getsockname(descriptor, $0, &length)
       }
     }
     guard result == 0 else { return nil }
-    return unsafe withUnsafeBytes(of: &local) { unsafe InternetAddress(Array($0)) }?.host
+    return unsafe withUnsafeBytes(of: &storage) {
+      unsafe InternetAddress(Array($0.prefix(Int(length))))
+    }
   }
 
   private init?(_ entry: addrinfo) {

@@ -16,6 +16,7 @@ package enum JitKeyword: String, CaseIterable, Sendable {
   case wait = "JitWait"
   case address = "JitAddress"
   case cloud = "JitCloud"
+  case identity = "JitIdentity"
   case keepOthers = "JitKeepOthers"
   case tokenStore = "JitTokenStore"
   case mode = "JitMode"
@@ -94,6 +95,7 @@ extension JitKeyword {
     row(.wait, .duration, "120", "WAIT"),
     row(.address, .states(["public", "private"]), "public", "ADDRESS"),
     row(.cloud, .text, nil, "CLOUD"),
+    row(.identity, .text, nil, "IDENTITY"),
     row(.keepOthers, yesNo, "no", "KEEP_OTHERS"),
     row(.tokenStore, .states(["file", "keyring"]), "file", "TOKEN_STORE"),
     row(.mode, .states(["on", "off"]), "on", "MODE"),

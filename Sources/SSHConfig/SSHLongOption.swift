@@ -2,7 +2,7 @@
 package enum SSHLongOption: Sendable, Equatable {
   /// Options that are no settings.
   package enum Flag: String, CaseIterable, Sendable {
-    case yes, json, stdio, help, version
+    case yes, json, stdio, help, version, debug
     case dryRun = "dry-run"
     case force
     case acceptNew = "accept-new"
@@ -50,6 +50,7 @@ package enum SSHLongOption: Sendable, Equatable {
       Row(name: "wait", meaning: .jit(.wait), argument: .required),
       Row(name: "address", meaning: .jit(.address), argument: .required),
       Row(name: "cloud", meaning: .jit(.cloud), argument: .required),
+      Row(name: "identity", meaning: .jit(.identity), argument: .required),
       Row(name: "keep-others", meaning: .jit(.keepOthers), argument: .optional("yes", words: [])),
       Row(name: "no-keep-others", meaning: .jit(.keepOthers), argument: .none("no")),
       Row(name: "no-jit", meaning: .jit(.mode), argument: .none("off")),

@@ -280,6 +280,8 @@ package struct JitSettings: Sendable, Equatable {
   package var entra: Entra { state(.entra) ?? .auto }
   package var address: Address { state(.address) ?? .public }
   package var cloud: String? { text(.cloud) }
+  /// A credential's name or an account; nil leaves it to `AZURE_TOKEN_CREDENTIALS` and the chain.
+  package var identity: String? { text(.identity) }
   package var keepOthers: Bool { text(.keepOthers) == "yes" }
   package var tokenStore: TokenStore { state(.tokenStore) ?? .file }
   /// False: no Azure call at all.

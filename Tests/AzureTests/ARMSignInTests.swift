@@ -53,7 +53,7 @@ import Testing
     world.azure.finish()
   }
 
-  @Test("a challenge that is repeated is told, with the command of az")
+  @Test("a challenge that is repeated is told, with the command of whose token it was")
   func challengedTwice() async {
     let world = World()
     let reply = FakeAzure.Reply.json(

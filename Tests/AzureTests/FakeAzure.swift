@@ -100,7 +100,7 @@ final class FakeTokens: TokenProvider, Sendable {
     }
     return AccessToken(
       secret: SecretBytes(Array("token-\(count)".utf8)), expiresOn: .distantFuture,
-      source: "FakeCredential")
+      source: "AzureCLICredential")
   }
 }
 

@@ -229,9 +229,13 @@ import Testing
     let fixture = try AzureCLIFixture(profile: false).fixture()
     let failure = await failure { _ = try await fixture.chain().token(for: .arm) }
     #expect(failure?.code == .signInNeeded)
-    #expect(failure?.why?.contains("AZURE_CLIENT_SECRET is not set") == true)
-    #expect(failure?.why?.contains("az is not signed in") == true)
-    #expect(failure?.next == "az login")
+    #expect(failure?.why?.contains("nobody has signed in to AzureCloud") == true)
+    #expect(failure?.next == "jitconnect login, or: az login")
+    let chosen = await IdentityTests.failure {
+      _ = try await fixture.chain(identity: "azurecli").token(for: .arm)
+    }
+    #expect(chosen?.why?.contains("az is not signed in to AzureCloud (looked in ") == true)
+    #expect(chosen?.next == "az login")
   }
 
   @Test(

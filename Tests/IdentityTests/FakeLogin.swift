@@ -141,7 +141,7 @@ struct ChainFixture {
   let login: FakeLogin
   let store: TokenStore
   let warnings = Warnings()
-  let context: CredentialContext
+  var context: CredentialContext
 
   init(
     _ variables: [String: String], login: FakeLogin = FakeLogin(), state: String? = nil,

@@ -103,14 +103,90 @@ import Testing
     let token = AccessToken(
       secret: SecretBytes(Array("abc".utf8)), expiresOn: testNow.addingTimeInterval(3600),
       source: "x")
-    await TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
+    try await TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
       .keep(token, for: key)
     let good = String(decoding: try Files.read(path), as: UTF8.self)
     for _ in 0..<100 {
       try Files.replace(path, with: damaged(good, &generator))
       let store = TokenStore(directory: folder.path, owner: testUserID, clock: testClock)
-      if let token = store.token(for: key) {
+      if let token = try await store.token(for: key) {
         #expect(TokenAnswer.isToken(token.secret.exposedText))
+      }
+    }
+  }
+
+  @Test("sign-ins: device codes, who signed in, and what a browser posts", arguments: 1...4)
+  func signIns(seed: UInt64) async throws {
+    var generator = Generator(state: seed)
+    let code =
+      #"{"user_code":"A","device_code":"d","expires_in":"900","interval":5,"message":"go \u001b"}"#
+    let request =
+      "POST / HTTP/1.1\r\nHost: localhost:7\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+      + "Content-Length: 19\r\n\r\ncode=c&state=right%"
+    for _ in 0..<60 {
+      let fixture = try LoginFixture()
+      let (first, second) = (
+        damaged(code, &generator), damaged(personAnswer("abc", nonce: "n"), &generator)
+      )
+      fixture.chain.login.expect(
+        .post, tokenURL("organizations").replacing("/token", with: "/devicecode")
+      ) { _ in .success(HTTPResponse(status: 200, body: first)) }
+      fixture.chain.login.expect(.post, tokenURL("organizations")) { _ in
+        .success(HTTPResponse(status: 200, body: second))
+      }
+      if let (account, token) = try? await fixture.signIn.signInWithDeviceCode(
+        .init(), tell: { _ in })
+      {
+        #expect(TokenAnswer.isToken(token.secret.exposedText))
+        #expect(account.tenants.allSatisfy(TenantName.isValid))
+      }
+      _ = TokenClaims(token: String(decoding: second, as: UTF8.self))?.federationText
+
+      let bytes = damaged(request, &generator)
+      let ends = try makePipe()
+      let reader = FileDescriptor(owning: ends.read)
+      let writer = FileDescriptor(owning: ends.write)
+      try writeAll(writer.number, bytes)
+      _ = consume writer
+      let read = LoopbackRequest.read(from: reader.number)
+      _ = LoopbackPage.reply(to: read, port: 7, state: "right")
+    }
+  }
+
+  @Test("answers of machines, pipelines and azd, and Azure Arc's challenge", arguments: 1...4)
+  func machines(seed: UInt64) async throws {
+    var generator = Generator(state: seed)
+    let url =
+      "http://127.0.0.1:1/t?api-version=2019-08-01"
+      + "&resource=https%3A%2F%2Fmanagement.core.windows.net%2F"
+    for _ in 0..<100 {
+      let body = damaged(
+        #"{"access_token":"abc","expires_on":"1790003600","token_type":"Bearer"}"#, &generator)
+      let fixture = ChainFixture([
+        "IDENTITY_ENDPOINT": "http://127.0.0.1:1/t", "IDENTITY_HEADER": "h",
+      ])
+      fixture.login.expect(.get, url) { _ in .success(HTTPResponse(status: 200, body: body)) }
+      let token = try? await fixture.chain().token(for: .arm)
+      #expect(token.map { TokenAnswer.isToken($0.secret.exposedText) } ?? true)
+      _ = AzureDeveloperCLICredential.answer(
+        in: damaged(#"{"token":"x","expiresOn":"2026-09-21T15:13:20Z"}"#, &generator))
+      let field = String(decoding: damaged("Basic realm=/a/b.key", &generator), as: UTF8.self)
+      let challenge = try? ArcChallenge(HTTPHeaders([("WWW-Authenticate", field)]))
+      #expect((try? challenge?.key(in: "/nowhere")) == nil)
+    }
+  }
+
+  @Test("the file of our own sign-ins", arguments: 1...4)
+  func accounts(seed: UInt64) async throws {
+    var generator = Generator(state: seed)
+    let fixture = try LoginFixture()
+    try await fixture.add(fixture.account())
+    let path = fixture.state.path + "/accounts.json"
+    let good = String(decoding: try Files.read(path), as: UTF8.self)
+    for _ in 0..<100 {
+      try Files.replace(path, with: damaged(good, &generator))
+      for account in fixture.accounts.all {
+        #expect(account.tenants.allSatisfy(TenantName.isValid))
       }
     }
   }

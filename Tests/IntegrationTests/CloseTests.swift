@@ -52,7 +52,7 @@ import Testing
     #expect(isOpen(stage))
     let run = try await stage.run(["close", "web1", "--json"])
     #expect(run.status == 0, "\(run.error)")
-    try GoldenFile.compare(
+    try Golden.compare(
       masked(run.text, [("\"port\" : \(stage.port())", "\"port\" : PORT")]), with: "close.json")
     #expect(!isOpen(stage))
     #expect(stage.requests.count == 1)

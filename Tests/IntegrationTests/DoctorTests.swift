@@ -58,7 +58,7 @@ import Testing
       + names.filter { $0.contains("JITRule") }
       .map { ($0, $0.contains("JITRule-") ? "WINDOW-RULE" : "DENY-RULE") }
       + [(stage.simulator.gateAddress(of: "web1") ?? "", "ADDRESS")]
-    try GoldenFile.compare(masked(run.text, hidden), with: "doctor.txt")
+    try Golden.compare(masked(run.text, hidden), with: "doctor.txt")
 
     // The key is pinned by a connect.
     #expect(try await stage.connect().status == 0)

@@ -32,9 +32,9 @@ import Testing
       SecurityRule("deny-some", priority: 300, allows: false, ports: ["20-30"]), to: "web1-nsg")
     let json = try await stage.run(["status", "web1", "--json"])
     #expect(json.status == 0, "\(json.error)")
-    try GoldenFile.compare(masked(json.text), with: "status.json")
+    try Golden.compare(masked(json.text), with: "status.json")
     let text = try await stage.run(["status", "RG-DEMO/web1"])
-    try GoldenFile.compare(masked(text.text), with: "status.txt")
+    try Golden.compare(masked(text.text), with: "status.txt")
     let terminal = try stage.terminal(["status", "web1"], columns: 160)
     try await terminal.wait(for: "SECURITY GROUP")
     #expect(try await terminal.end() == .exited(0))
@@ -75,7 +75,7 @@ import Testing
 
     let text = try await stage.run(["history", "web1", "--since", "12h"])
     let who = requests.first?["who"]?.text ?? ""
-    try GoldenFile.compare(masked(text.text, [(who, "WHO")]), with: "history.txt")
+    try Golden.compare(masked(text.text, [(who, "WHO")]), with: "history.txt")
   }
 
   @Test("a log that may not be read leaves the requests, and is told")

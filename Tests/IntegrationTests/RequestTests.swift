@@ -37,7 +37,7 @@ import Testing
     let stage = try Self.stage()
     let run = try await stage.run(["request", "web1", "web2:22,443", "WIN1", "--no-wait", "--json"])
     #expect(run.status == 0, "\(run.error)")
-    try GoldenFile.compare(masked(run.text), with: "request.json")
+    try Golden.compare(masked(run.text), with: "request.json")
     #expect(stage.requests.count == 1)
     #expect(
       Self.ports(stage.requests.first).map { $0["number"]?.integer } == [22, 22, 443, 3389])
@@ -46,7 +46,7 @@ import Testing
     let again = try await stage.run(["request", "web1", "web2:443", "--no-wait"])
     #expect(again.status == 0, "\(again.error)")
     #expect(stage.requests.count == 1)
-    try GoldenFile.compare(masked(again.text), with: "request.txt")
+    try Golden.compare(masked(again.text), with: "request.txt")
   }
 
   @Test("the port is waited for and connected to nowhere")
@@ -120,7 +120,7 @@ import Testing
     let run = try await stage.run(words)
     #expect(run.status == 0, "\(run.error)")
     let arm = stage.simulator.baseURL
-    try GoldenFile.compare(masked(run.text, [(arm, "ARM")]), with: "request-dry-run.txt")
+    try Golden.compare(masked(run.text, [(arm, "ARM")]), with: "request-dry-run.txt")
     #expect(stage.requests.isEmpty)
     #expect(stage.read("state/jitconnect/windows.json") == nil)
 

@@ -13,7 +13,7 @@ package struct ARMClient: Sendable {
   private let tokens: any TokenProvider
   private let transport: any HTTPTransport
   private let userAgent: String
-  private let tenant: String?
+  private var tenant: String?
   private let knownTenants = TenantMemory()
   private let onCall: @Sendable (CallRecord) -> Void
 
@@ -33,6 +33,19 @@ package struct ARMClient: Sendable {
     self.tenant = tenant
     self.pacing = pacing
     self.onCall = onCall
+  }
+
+  /// The same client, signed in to that tenant where a subscription does not tell another.
+  func signedIn(to tenant: String) -> ARMClient {
+    var client = self
+    client.tenant = tenant
+    return client
+  }
+
+  /// Keeps in mind which tenant a subscription belongs to, so that its first call has the right
+  /// token.
+  package func remember(_ tenant: String?, of subscription: String) {
+    knownTenants.remember(tenant, for: subscription)
   }
 
   // MARK: Calls
@@ -142,7 +155,8 @@ package struct ARMClient: Sendable {
         }
         if answer.status == 401 {
           throw Failure(
-            unauthorized: failure, challenge: credentials.challenge, hint: credentials.scope)
+            unauthorized: failure, challenge: credentials.challenge, token, cloud,
+            scope: credentials.scope)
         }
         guard let pause = try retries.pause(after: answer, error, failure) else { throw failure }
         try await pacing.pause(pause)
@@ -203,11 +217,11 @@ private final class TenantMemory: Sendable {
 
   func tenant(of subscription: String?) -> String? {
     guard let subscription else { return nil }
-    return tenants.withLock { $0[subscription] }
+    return tenants.withLock { $0[subscription.lowercased()] }
   }
 
   func remember(_ tenant: String?, for subscription: String?) {
     guard let tenant, let subscription else { return }
-    tenants.withLock { $0[subscription] = tenant }
+    tenants.withLock { $0[subscription.lowercased()] = tenant }
   }
 }

@@ -5,9 +5,6 @@ import FoundationEssentials
 struct ClaimsChallenge: Sendable, Equatable {
   /// The JSON to pass to the token endpoint.
   var claims: String
-  /// In the form that az takes on its command line: base64, whatever it came as, so that nothing in
-  /// it can mean something to a shell.
-  var encoded: String { Data(claims.utf8).base64EncodedString() }
 
   /// Reads `claims="…"` from the answer's `WWW-Authenticate` fields, whatever else they say:
   /// Resource Manager calls it `invalid_token`, other services `insufficient_claims`.

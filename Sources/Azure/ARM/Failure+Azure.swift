@@ -1,4 +1,5 @@
 import HTTP
+import Identity
 import Platform
 
 // Every refusal of Azure becomes a failure here, and only here: what the single calls know better
@@ -84,16 +85,15 @@ extension Failure {
   }
 
   /// A 401 that no other token can answer.
-  init(unauthorized failure: Failure, challenge: ClaimsChallenge?, hint scope: String) {
+  init(
+    unauthorized failure: Failure, challenge: ClaimsChallenge?, _ token: AccessToken,
+    _ cloud: Cloud, scope: String
+  ) {
     self = failure
-    if let challenge {
-      what = "Azure asks for a new sign-in: " + failure.what
-      next =
-        "sign in again: jitconnect login, or: az login --scope \(scope) "
-        + "--claims-challenge \(challenge.encoded)"
-    } else {
-      next = "sign in again: jitconnect login, or: az login"
-    }
+    if challenge != nil { what = "Azure asks for a new sign-in: " + failure.what }
+    let command = token.signInCommand(
+      in: cloud, scope: scope, claims: challenge?.claims)
+    next = "sign in again: " + (command ?? "jitconnect login, or choose another --identity")
   }
 
   /// No answer came at all.

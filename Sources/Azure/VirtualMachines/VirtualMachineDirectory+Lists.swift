@@ -17,8 +17,14 @@ package struct Subscription: Sendable, Equatable, Codable {
 }
 
 extension VirtualMachineDirectory {
-  /// The subscriptions of the token's tenant.
+  /// The subscriptions of every tenant signed in to.
   package func subscriptions() async throws(Failure) -> [Subscription] {
+    try await overTenants { directory throws(Failure) in
+      try await directory.subscriptionsOfOneTenant()
+    }
+  }
+
+  private func subscriptionsOfOneTenant() async throws(Failure) -> [Subscription] {
     try await client.list("/subscriptions", .subscriptions, purpose: "list the subscriptions")
       .compactMap { item in
         guard let id = item["subscriptionId"]?.text, ResourceID("/subscriptions/\(id)") != nil
@@ -114,5 +120,14 @@ extension VirtualMachineDirectory {
       "/subscriptions/\(subscription)\(group)/providers/Microsoft.Compute/virtualMachines",
       .compute, purpose: purpose
     ).compactMap { ResourceID($0["id"]?.text) }
+  }
+}
+
+extension VirtualMachineDirectory {
+  /// The tenant that a subscription belongs to; nil where Azure does not say.
+  package func tenantID(ofSubscription id: String) async throws(Failure) -> String? {
+    try await client.get(
+      "/subscriptions/\(id)", .subscriptions, purpose: "read the subscription \(id)"
+    ).json()["tenantId"]?.text
   }
 }

@@ -16,13 +16,15 @@ extension VirtualMachineDirectory {
 
   /// The names of all machines in sight, by Resource Graph; a thousand to a call.
   package func names() async throws(Failure) -> [Named] {
-    let rows = try await ResourceGraph(client: client).rows(
-      """
-      Resources
-      | where type =~ 'microsoft.compute/virtualmachines'
-      | project id, name
-      | order by id asc
-      """, purpose: "list the names of the virtual machines")
+    let rows = try await overTenants { directory throws(Failure) in
+      try await ResourceGraph(client: directory.client).rows(
+        """
+        Resources
+        | where type =~ 'microsoft.compute/virtualmachines'
+        | project id, name
+        | order by id asc
+        """, purpose: "list the names of the virtual machines")
+    }
     return rows.compactMap { row in
       guard let id = ResourceID(row["id"]?.text), id.isType(ResourceID.virtualMachineType) else {
         return nil

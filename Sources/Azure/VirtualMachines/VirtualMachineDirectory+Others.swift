@@ -10,17 +10,19 @@ extension VirtualMachineDirectory {
     let set = query.name.lastIndex(of: "_").map { String(query.name[..<$0]) }
     let names = [query.name, set].compactMap(\.self).filter { !$0.isEmpty }
       .map { "name =~ \(ResourceGraph.literal($0))" }
-    let rows = try await ResourceGraph(client: client).rows(
-      """
+    let text = """
       Resources
       | where type in~ ('microsoft.hybridcompute/machines', \
       'microsoft.compute/virtualmachinescalesets', 'microsoft.classiccompute/virtualmachines')
       | where \(names.joined(separator: " or "))
       | project id, name
       | order by id asc
-      """,
-      subscriptions: query.subscription.flatMap { Self.isGUID($0) ? [$0] : nil } ?? [],
-      rowLimit: 100, purpose: "look for what else is named \(printable(query.name, limit: 100))")
+      """
+    let rows = try await overTenants { directory throws(Failure) in
+      try await ResourceGraph(client: directory.client).rows(
+        text, subscriptions: query.subscription.flatMap { Self.isGUID($0) ? [$0] : nil } ?? [],
+        rowLimit: 100, purpose: "look for what else is named \(printable(query.name, limit: 100))")
+    }
     let ids = rows.compactMap { ResourceID($0["id"]?.text) }.filter { id in
       query.resourceGroup.map { $0.lowercased() == id.resourceGroup?.lowercased() } ?? true
     }

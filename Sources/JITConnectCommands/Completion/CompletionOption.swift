@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Identity
 import SSHConfig
 
 /// A long option, or a verb's letter, as it is defined where it is read.
@@ -61,6 +62,7 @@ struct CompletionOption: Sendable, Equatable {
     case .resourceGroup: return .resourceGroups
     case .vm: return .machines(withUser: false)
     case .cloud: return .words(["AzureCloud", "AzureUSGovernment", "AzureChinaCloud"])
+    case .identity: return .words(AccessToken.knownSources)
     case .source: return .words(["auto", "any"])
     case .rdpFile, .rdpSign, .rdpSignKey, .rdpSignPassphrase: return .files
     default:

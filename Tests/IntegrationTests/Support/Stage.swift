@@ -37,10 +37,10 @@ final class Stage: Sendable {
   ///
   /// - Parameter hasPolicy: whether just-in-time access is enabled on that port.
   static func ssh(
-    hasPolicy: Bool = true, settings: [String] = [],
+    hasPolicy: Bool = true, settings: [String] = [], files: [String: String] = [:],
     _ change: (inout SimulatorConfiguration) -> Void = { _ in }
   ) async throws -> Stage {
-    let server = try await Blocking.run { try LoopbackServer(settings: settings) }
+    let server = try await Blocking.run { try LoopbackServer(settings: settings, files: files) }
     var configuration = Self.configuration(
       machines: [Self.web(backend: .server(address: "127.0.0.1", port: server.port))])
     if hasPolicy { configuration.policies = [SimulatedPolicy(machine: "web1", ports: .init(0))] }
