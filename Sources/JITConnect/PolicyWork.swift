@@ -1,6 +1,6 @@
 package import Azure
 package import Platform
-import Terminal
+package import Terminal
 
 /// Changes policies as a user agreed to: reads, shows what changes, asks, writes, reads back.
 package struct PolicyWork: Sendable {
@@ -12,10 +12,14 @@ package struct PolicyWork: Sendable {
   let dropsDeleted: Bool
   /// What is typed to do the same without a question.
   let retype: String
+  /// What is being done, for a terminal.
+  package let progress: Progress
 
   package init(
-    _ world: World, _ azure: AzureAccess, isConfirmed: Bool, dropsDeleted: Bool, retype: String
+    _ world: World, _ azure: AzureAccess, isConfirmed: Bool, dropsDeleted: Bool, retype: String,
+    progress: Progress
   ) {
+    self.progress = progress
     self.world = world
     self.azure = azure
     self.isConfirmed = isConfirmed
@@ -57,7 +61,10 @@ package struct PolicyWork: Sendable {
   /// - Throws: where one cannot be carried out; what was done before it is told.
   package func carryOut(_ plans: [PolicyPlan]) async throws(Failure) -> [PolicyResult] {
     var prepared: [Prepared] = []
-    for plan in plans { prepared.append(try await prepare(plan)) }
+    for plan in plans {
+      progress.show("reading the policy \(plan.policy.name)")
+      prepared.append(try await prepare(plan))
+    }
     try await confirm(prepared)
     var results: [PolicyResult] = []
     for item in prepared {
@@ -82,6 +89,7 @@ package struct PolicyWork: Sendable {
       var isOnItsWay = false
       if prepared.diff.isEmpty { return result(plan, .none, nil, []) }
       do throws(Failure) {
+        progress.show("writing the policy \(plan.policy.name)")
         let shown = plan.entries(in: prepared.before)
         var isFirst = true
         let written = try await azure.policies.write(

@@ -1,7 +1,7 @@
 package import Azure
 import FoundationEssentials
 package import Platform
-import Terminal
+package import Terminal
 
 /// Whether the ports of a policy are really shut: read from the security groups, not believed.
 package struct PortProof: Sendable, Equatable {
@@ -88,10 +88,12 @@ package struct PortProof: Sendable, Equatable {
 package struct PortProver: Sendable {
   let world: World
   let azure: AzureAccess
+  let progress: Progress
 
-  package init(_ world: World, _ azure: AzureAccess) {
+  package init(_ world: World, _ azure: AzureAccess, progress: Progress) {
     self.world = world
     self.azure = azure
+    self.progress = progress
   }
 
   /// Reads what guards the ports of a machine that a policy holds.
@@ -105,6 +107,7 @@ package struct PortProver: Sendable {
     let now = world.clock.now()
     let live = policy.windows(of: machine.id).filter { $0.isLive(at: now) }.map(\.port)
     let deadline = ContinuousClock.now + DenyRule.appearing
+    progress.show("reading the network security groups")
     while true {
       let proof = PortProof(
         of: machine, entry: entry, paths: await azure.securityGroups.paths(to: machine)
@@ -113,6 +116,7 @@ package struct PortProver: Sendable {
         rule.jit?.kind == .window && live.contains { $0.number == port }
       }
       if !waits || proof.isSettled(entry) || ContinuousClock.now > deadline { return proof }
+      progress.show("waiting for the deny rule of just-in-time access")
       do {
         try await Task.sleep(for: .seconds(2))
       } catch {
@@ -128,6 +132,10 @@ package struct PortProver: Sendable {
   package func mend(
     _ proof: PortProof, _ policy: JITPolicy, isConfirmed: Bool
   ) async throws(Failure) -> PortProof {
+    guard proof.ports.contains(where: { $0.verdict != .shut }),
+      // Another machine's rule may have come into the same group meanwhile.
+      let proof = try await prove(proof.machine, policy, waits: false)
+    else { return proof }
     var rules: [ShuttingRule] = []
     for (path, exposures) in zip(proof.paths, proof.exposures) {
       for rule in try ShuttingRule.plan(for: exposures, on: path) where !rules.contains(rule) {
@@ -214,7 +222,8 @@ extension PortProof {
     }
     let deny = paths.lazy.flatMap { $0.denyRules(port: port) }.first
     let behind =
-      deny.map { ", before the deny rule of just-in-time access (\($0.rule.priority))" } ?? ""
+      deny.map { ", before the deny rule of just-in-time access (\($0.rule.priority))" }
+      ?? ", and just-in-time access has no deny rule for it yet"
     let mend =
       hole.openings.last.map { opening in
         opening.rule.isDefault

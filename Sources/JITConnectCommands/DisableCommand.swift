@@ -30,6 +30,13 @@ struct DisableCommand: VerbCommand {
 
   func run(in world: World) async throws -> Int32 {
     let settings = try common.settings(in: world.environment)
+    let progress = Progress(world.console)
+    let ticking = progress.ticking()
+    defer {
+      ticking.cancel()
+      progress.finish()
+    }
+    progress.show("looking up \(targets.joined(separator: ", "))")
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect disable")
     let disabling = Disabling(azure, search)
@@ -41,14 +48,16 @@ struct DisableCommand: VerbCommand {
     var plans = disabling.plans(found, now: world.clock.now())
     var rules: [ResourceID] = []
     for machine in found.compactMap(\.machine) {
-      rules += await PortProver(world, azure).ownRules(machine).filter { !rules.contains($0) }
+      rules += await PortProver(world, azure, progress: progress).ownRules(machine).filter {
+        !rules.contains($0)
+      }
     }
     if !plans.isEmpty {
       plans[0].remarks += rules.map { "the rule \($0.name), made by enable --fix, goes too" }
     }
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
-      retype: (["jitconnect disable"] + targets).joined(separator: " "))
+      retype: retype, progress: progress)
     if try await policy.print(plans, work) {
       if policy.format == nil {
         for rule in rules { try writeLine(ShuttingRule.deleting(rule)) }
@@ -63,12 +72,19 @@ struct DisableCommand: VerbCommand {
         world.console.warn("the rule \(rule.name) is still there: \(error)")
       }
     }
+    progress.finish()
     for note in results.flatMap(\.notes) { world.console.warn(note) }
     world.console.note(
       "just-in-time access is off on \(found.map(\.id.name).joined(separator: ", ")); what their "
         + "network security groups say counts from now on")
     if common.json { try JSONOutput.write(PolicyReport(results)) }
     return 0
+  }
+
+  private var retype: String {
+    var command = RetypedCommand("disable", common)
+    command.add("--drop-deleted", if: policy.dropDeleted)
+    return command.text(targets)
   }
 
   private func writeLine(_ text: String) throws { try writeAll(STDOUT_FILENO, (text + "\n").utf8) }

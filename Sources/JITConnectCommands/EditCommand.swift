@@ -53,6 +53,13 @@ struct EditCommand: VerbCommand {
     // What is wrong with the command line is told before Azure is asked.
     let wanted = try EditedPorts(self)
     let settings = try common.settings(in: world.environment)
+    let progress = Progress(world.console)
+    let ticking = progress.ticking()
+    defer {
+      ticking.cancel()
+      progress.finish()
+    }
+    progress.show("looking up \(target)")
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect edit")
     let view = try await search.view(try common.query(target, in: world.environment))
@@ -65,10 +72,13 @@ struct EditCommand: VerbCommand {
     }
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: self.policy.dropDeleted,
-      retype: "jitconnect edit \(target)")
+      retype: retype, progress: progress)
     let session = EditSession(
-      world: world, azure: azure, work: work, view: view, policy: policy, command: self)
+      world: world, azure: azure, work: work, progress: progress, view: view, policy: policy,
+      command: self)
     if wanted.isEmpty {
+      // The terminal is the editor's.
+      progress.finish()
       try await EntryEditor(world, view.machine).edit(tree) { edited throws(Failure) in
         var plan = session.plan(.replace(edited))
         plan.base = tree
@@ -79,6 +89,20 @@ struct EditCommand: VerbCommand {
       try await session.carryOut(session.plan(.ports(changes)), before: entry)
     }
     return 0
+  }
+}
+
+extension EditCommand {
+  /// The same again, for the line that says what to type next.
+  fileprivate var retype: String {
+    var command = RetypedCommand("edit", common)
+    command.add("--port", port)
+    command.add("--add-port", addPort)
+    command.add("--remove-port", removePort)
+    command.add("--max", max)
+    command.add("--allow-source", allowSource)
+    command.add("--drop-deleted", if: policy.dropDeleted)
+    return command.text([target])
   }
 }
 
@@ -154,6 +178,7 @@ private struct EditSession {
   var world: World
   var azure: AzureAccess
   var work: PolicyWork
+  var progress: Progress
   var view: MachineView
   var policy: JITPolicy
   var command: EditCommand
@@ -179,6 +204,7 @@ private struct EditSession {
           ? "the policy of \(view.machine.name) is changed"
           : "nothing is to be changed: the policy of \(view.machine.name) is like that already")
       let proof = try await proof(results, before)
+      progress.finish()
       if command.common.json {
         try JSONOutput.write(PolicyReport(results, proof.map { [$0] }))
       }
@@ -199,6 +225,6 @@ private struct EditSession {
     guard let after = results.first?.policy, let entry = after.machine(view.machine.id),
       entry.ports.contains(where: { before.rule(for: $0.number) == nil })
     else { return nil }
-    return try await PortProver(world, azure).prove(view.machine, after)
+    return try await PortProver(world, azure, progress: progress).prove(view.machine, after)
   }
 }

@@ -41,14 +41,15 @@ struct EnableCommand: VerbCommand {
   var targets: [String]
 
   func run(in world: World) async throws -> Int32 {
-    var changes = recommended ? PortSpec.recommended : []
-    for text in port {
-      let change = try PortSpec(parsing: text).change(.set)
-      // A port that is spelled out counts before a recommended one.
-      changes.removeAll { $0.number == change.number && recommended && $0.maximum == nil }
-      changes.append(change)
-    }
+    let changes = try wantedPorts()
     let settings = try common.settings(in: world.environment)
+    let progress = Progress(world.console)
+    let ticking = progress.ticking()
+    defer {
+      ticking.cancel()
+      progress.finish()
+    }
+    progress.show("looking up \(targets.joined(separator: ", "))")
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect enable")
     var queries: [TargetQuery] = []
@@ -57,7 +58,7 @@ struct EnableCommand: VerbCommand {
     let plans = try Enabling.plans(views, ports: changes)
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
-      retype: (["jitconnect enable"] + targets).joined(separator: " "))
+      retype: retype(), progress: progress)
     if try await policy.print(plans, work) {
       if policy.dryRun, fix {
         world.console.remark("# --fix looks at the rules after that, and may write one more")
@@ -66,10 +67,35 @@ struct EnableCommand: VerbCommand {
     }
     let results = try await work.carryOut(plans)
     tell(results, world.console)
-    let proofs = try await prove(views, results, PortProver(world, azure))
+    let proofs = try await prove(views, results, PortProver(world, azure, progress: progress))
+    progress.finish()
     if common.json { try JSONOutput.write(PolicyReport(results, proofs)) }
     try tell(proofs, world.console)
     return 0
+  }
+
+  /// The same again, for the line that says what to type next.
+  private func retype(fixing: Bool = false) -> String {
+    var command = RetypedCommand("enable", common)
+    command.add("--port", port)
+    command.add("--recommended", if: recommended)
+    command.add("--drop-deleted", if: policy.dropDeleted)
+    command.add("--fix", if: fix || fixing)
+    return command.text(targets)
+  }
+
+  private func wantedPorts() throws(Failure) -> [PortChange] {
+    var spelled: [PortChange] = []
+    for text in port { spelled.append(try PortSpec(parsing: text).change(.set)) }
+    let numbers = spelled.map(\.number)
+    if let twice = numbers.first(where: { number in numbers.count { $0 == number } > 1 }) {
+      throw Failure(
+        .usage, what: "port \(twice) is named twice",
+        next: "name it once; --port \(twice) is for every protocol")
+    }
+    // A port that is spelled out counts before a recommended one.
+    return (recommended ? PortSpec.recommended : []).filter { !numbers.contains($0.number) }
+      + spelled
   }
 
   private func tell(_ results: [PolicyResult], _ console: Console) {
@@ -87,12 +113,19 @@ struct EnableCommand: VerbCommand {
   private func prove(
     _ views: [MachineView], _ results: [PolicyResult], _ prover: PortProver
   ) async throws -> [PortProof] {
+    // Side by side, since each may wait for its deny rule.
+    let found = await sideBySide(views) { view in
+      await outcome { () async throws(Failure) -> (JITPolicy, PortProof)? in
+        let written = results.first { $0.machines.contains(view.machine.id) }?.policy
+        guard let policy = written ?? view.policy,
+          let proof = try await prover.prove(view.machine, policy)
+        else { return nil }
+        return (policy, proof)
+      }
+    }
     var proofs: [PortProof] = []
-    for view in views {
-      let written = results.first { $0.machines.contains(view.machine.id) }?.policy
-      guard let policy = written ?? view.policy,
-        var proof = try await prover.prove(view.machine, policy)
-      else { continue }
+    for result in found {
+      guard case (let policy, var proof)? = try result.get() else { continue }
       if fix { proof = try await prover.mend(proof, policy, isConfirmed: common.yes) }
       proofs.append(proof)
     }
@@ -107,14 +140,13 @@ struct EnableCommand: VerbCommand {
       if !shut.isEmpty {
         console.note("shut on \(proof.machine.name): port \(shut.joined(separator: ", "))")
       }
-      let retype = "jitconnect enable \(proof.machine.id.text) --fix"
+      let retype = retype(fixing: true)
       if let failure = proof.failure(retype: retype) { open.append(failure) }
     }
     guard var failure = open.first else { return }
     if open.count > 1 {
       failure.what = "ports of \(open.count) machines are still open without a window"
       failure.why = open.compactMap(\.why).joined(separator: "\n")
-      failure.next = (["jitconnect enable"] + targets + ["--fix"]).joined(separator: " ")
     }
     throw failure
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Azure
 import JITConnect
 import Platform
+import Terminal
 
 #if canImport(Glibc)
   import Glibc
@@ -32,6 +33,7 @@ struct PolicyOptions: ParsableArguments {
     guard dryRun || format != nil else { return false }
     var prepared: [PolicyWork.Prepared] = []
     for plan in plans { prepared.append(try await work.prepare(plan)) }
+    work.progress.finish()
     // A dry run is about what would happen; a printed policy is wanted also where nothing would.
     if format == nil { prepared.removeAll(where: \.diff.isEmpty) }
     let text = try (format ?? .rest).text(prepared)

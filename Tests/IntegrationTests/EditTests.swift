@@ -112,8 +112,7 @@ import Testing
       $0.policies.insert(old, at: 0)
     }
     let refused = try await stage.run(["edit", "web1", "--max", "1h"])
-    #expect(refused.error.contains("policy default of rg-demo in westeurope"))
-    #expect(refused.error.contains("the policy default in northeurope holds it too and stays"))
+    try Golden.compare(refused.error, with: "edit-declined.txt")
     #expect(try await stage.run(["edit", "web1", "--max", "1h", "--yes"]).status == 0)
     let put = stage.simulator.report.calls.filter { $0.method == "PUT" }
     #expect(put.count == 1)

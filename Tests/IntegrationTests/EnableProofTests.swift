@@ -27,8 +27,7 @@ import Testing
     // Words for people.
     let plain = try await stage.run(["enable", "web1"])
     #expect(plain.code == "port-still-open")
-    let next = "--fix"
-    #expect(plain.error.contains(next))
+    try Golden.compare(plain.error, with: "port-still-open.txt")
   }
 
   @Test("--fix shuts this machine's port before the rule and leaves the rule and others alone")
@@ -71,6 +70,21 @@ import Testing
     // It goes with the policy.
     #expect(try await stage.run(["disable", "web1", "--yes"]).status == 0)
     #expect(stage.simulator.rules(of: "shared").map(\.name) == ["ssh", "taken"])
+  }
+
+  @Test("two machines behind one group: each gets a rule and a number of its own")
+  func fixTwo() async throws {
+    let stage = try EnableTests.stage {
+      for index in 0...1 { $0.machines[index].securityGroupName = "shared" }
+      $0.machines[0].rules = [SecurityRule("ssh", priority: 1002, allows: true, ports: ["22"])]
+    }
+    let run = try await stage.run(["enable", "web1", "web2", "--fix", "--yes"])
+    #expect(run.ending == .exited(0))
+    let own = stage.simulator.rules(of: "shared").filter { $0.name.hasPrefix("jitconnect-shut-") }
+    #expect(own.map(\.priority).sorted() == [1000, 1001])
+    for name in ["web1", "web2"] {
+      #expect(!stage.simulator.reaches(name, port: 22, from: "198.51.100.1"))
+    }
   }
 
   @Test("a window opens through --fix's rule")
@@ -128,6 +142,31 @@ import Testing
       #expect(run.ending == .exited(0))
       #expect(run.error == "")
     }
+  }
+
+  @Test("behind a firewall its rules decide, which is said")
+  func firewall() async throws {
+    let stage = try EnableTests.stage {
+      var entry = SimulatedPolicy.Entry("web1", ports: [.init(22)])
+      entry.firewallAddress = "198.51.100.20"
+      $0.policies = [SimulatedPolicy(entries: [entry])]
+    }
+    let run = try await stage.run(["enable", "web1"])
+    #expect(run.ending == .exited(0))
+    #expect(run.error.contains("the firewall 198.51.100.20 stands before it"))
+  }
+
+  @Test("open to the virtual network alone is a warning, not a failure")
+  func insideOnly() async throws {
+    let stage = try EnableTests.stage {
+      $0.machines[0].rules = [
+        SecurityRule("inside", priority: 300, allows: true, ports: ["22"], sources: ["10.0.0.0/8"])
+      ]
+    }
+    let run = try await stage.run(["enable", "web1", "--yes", "--json"])
+    #expect(run.ending == .exited(0))
+    #expect(run.error.contains("the rule 'inside' (priority 300, web1-nsg) lets 10.0.0.0/8 in"))
+    #expect(try JSON(parsing: run.output)["proofs"]?.elements?.first?["state"] == "inside")
   }
 
   @Test("rules that may not be read are a warning with the missing action, and no proof")

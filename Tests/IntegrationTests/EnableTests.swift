@@ -53,8 +53,13 @@ import Testing
     let refused = try await stage.run(["enable", "web1"])
     #expect(refused.ending == .exited(1))
     #expect(refused.code == "declined")
-    #expect(refused.error.contains("+ port 22 from any, at most 3 hours"))
-    #expect(refused.error.contains("next: jitconnect enable web1 --yes"))
+    try Golden.compare(refused.error, with: "enable-declined.txt")
+    let spelled = try await stage.run([
+      "enable", "web1", "--port", "22:from=any", "--fix", "--resource-group", "rg-demo",
+    ])
+    let next =
+      "next: jitconnect enable --resource-group rg-demo --port 22:from=any --fix web1 --yes"
+    #expect(spelled.error.contains(next))
     #expect(stage.simulator.policy() == nil)
 
     let terminal = try stage.terminal(["enable", "web1"])
@@ -112,7 +117,9 @@ import Testing
       ["enable", "web1", "--port", "22:max=25h"], ["enable", "web1", "--port", "22:max=1m"],
       ["enable", "web1", "--port", "22:from=2001:db8::1"],
       ["enable", "web1", "--port", "22:from=10.0.0.0/33"], ["enable", "web1", "--port", "22:to=x"],
-      ["enable", "web1", "--port", "22:max=1h:max=2h"], ["enable", "web1", "--print", "yaml"],
+      ["enable", "web1", "--port", "22:max=1h:max=2h"],
+      ["enable", "web1", "--port", "22/tcp", "--port", "22/udp"],
+      ["enable", "web1", "--print", "yaml"],
       ["enable"], ["edit"], ["edit", "web1", "web2"], ["disable"],
       ["edit", "web1", "--max", "forever"], ["edit", "web1", "--allow-source", "web"],
       ["edit", "web1", "--remove-port", "ssh"],

@@ -1,0 +1,41 @@
+/// A command line for the user to type again: every word of it stands for itself in a shell.
+struct RetypedCommand {
+  private var words: [String]
+
+  /// - Parameter verb: with the options that narrow the search.
+  init(_ verb: String, _ common: VerbOptions) {
+    words = ["jitconnect", verb]
+    add("--subscription", common.subscription)
+    add("--resource-group", common.resourceGroup)
+    add("--cloud", common.cloud)
+  }
+
+  mutating func add(_ option: String, _ value: String?) {
+    if let value { words += [option, value] }
+  }
+
+  mutating func add(_ option: String, _ values: [String]) {
+    for value in values { add(option, value) }
+  }
+
+  mutating func add(_ option: String, if isSet: Bool) {
+    if isSet { words.append(option) }
+  }
+
+  /// With the machines at the end.
+  func text(_ targets: [String]) -> String {
+    (words + targets).map(Self.quoted).joined(separator: " ")
+  }
+
+  private static func quoted(_ word: String) -> String {
+    let isPlain = word.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+      default: "-_./:=,@%+".utf8.contains(byte)
+      }
+    }
+    return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  }
+}
