@@ -59,7 +59,7 @@ package final class Interrupts: Sendable {
       if case .failure(let failure as Failure) = result, failure.code == .interrupted,
         failure.cause == nil
       {
-        interruption.why = failure.why
+        interruption.why = failure.why ?? interruption.why
       }
       throw interruption
     }

@@ -36,7 +36,8 @@ extension RequestAccess {
   }
 
   private func requests(for batch: Batch) -> WindowRequests {
-    WindowRequests(world: world, azure: azure, memory: memory, reason: batch.reason)
+    WindowRequests(
+      world: world, azure: azure, memory: memory, reason: batch.reason, opened: opened)
   }
 
   /// Names the calls that would go out.
@@ -77,9 +78,7 @@ extension RequestAccess {
     _ items: [WindowRequests.Item], of batch: Batch, _ budget: Budget
   ) async -> [Result<GrantedWindow, Failure>] {
     do throws(Failure) {
-      let results = try await requests(for: batch).request(items, by: batch.policy)
-      opened.add(results.compactMap { try? $0.get() })
-      return results
+      return try await requests(for: batch).request(items, by: batch.policy)
     } catch {
       guard items.count > 1, Self.mayConcernOne(error), budget.take(), !Task.isCancelled else {
         return items.map { _ in .failure(error) }

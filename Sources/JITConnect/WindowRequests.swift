@@ -11,6 +11,8 @@ struct WindowRequests: Sendable {
   let memory: Memory
   /// Sent as the justification.
   let reason: String?
+  /// Told of each window, for whoever interrupts.
+  var opened: OpenedWindows?
 
   /// A window that is to be asked for.
   struct Item: Sendable {
@@ -91,7 +93,9 @@ struct WindowRequests: Sendable {
         end: end, azureEnd: answer?.end ?? end, mappedPort: answer?.mappedPort)
       return .success(window)
     }
-    own.record(results.compactMap { try? $0.get().record })
+    let windows = results.compactMap { try? $0.get() }
+    opened?.add(windows)
+    own.record(windows.map(\.record))
     return results
   }
 }
