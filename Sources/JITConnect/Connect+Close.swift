@@ -100,9 +100,16 @@ extension Connect {
     let now = world.clock.now()
     let port = "port \(closed.port) of \(closed.machine.name)"
     switch closed.ending {
-    case .ruleDeleted: world.console.note("closed \(port): its rule was deleted")
-    case .over: world.console.note("\(port) is closed already")
+    case .ruleDeleted:
+      notice.closed(port: closed.port, of: closed.machine.name)
+      world.console.note("closed \(port): its rule was deleted")
+    case .over:
+      notice.closed(port: closed.port, of: closed.machine.name)
+      world.console.note("\(port) is closed already")
     case .superseded(let end):
+      notice.opened(
+        port: closed.port, of: closed.machine.name, for: texts(closed.sources), until: end, now: now
+      )
       world.console.note(
         "\(port) closes at \(localTimeText(end, now: now)): a shorter request took its place")
     case .left(let end, let why):

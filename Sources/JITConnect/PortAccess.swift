@@ -19,14 +19,19 @@ package struct PortAccess: Sendable {
   package var duration: Duration?
 
   var settings: JitSettings
+  var isProxied = false
   var policy: JITPolicy?
   var plan: WindowPlan?
 
-  init(name: String, machine: VirtualMachine? = nil, port: Int?, settings: JitSettings) {
+  init(
+    name: String, machine: VirtualMachine? = nil, port: Int?, settings: JitSettings,
+    isProxied: Bool = false
+  ) {
     self.name = name
     self.machine = machine
     self.port = port
     self.settings = settings
+    self.isProxied = isProxied
   }
 
   /// Whether it can still come to something.

@@ -15,7 +15,9 @@ extension RequestAccess {
         switch result {
         case .success(let machine):
           accesses += ports(wish.ports, of: machine).map {
-            PortAccess(name: machine.name, machine: machine, port: $0, settings: wish.settings)
+            PortAccess(
+              name: machine.name, machine: machine, port: $0, settings: wish.settings,
+              isProxied: wish.isProxied)
           }
         case .failure(let failure) where failure.code == .interrupted: throw failure
         case .failure(let failure):
@@ -193,7 +195,13 @@ extension RequestAccess {
         let entry = policy.machine(machine.id)
       else { continue }
       do throws(Failure) {
-        let address = try address(of: machine, entry, access.settings)
+        if access.isProxied, fixedSources == nil, case .auto = access.settings.source {
+          throw Failure(
+            .addressUnclear, what: "\(machine.name) is reached through another host",
+            why: "it sees that host's address, not yours",
+            next: "name the address that it will see: --source ADDRESS")
+        }
+        let address = try address(of: machine, entry, access)
         accesses[index].address = address
         let sources = try await sources(access.settings, address, publicSource, &settled)
         let floor = floors[policy.id] ?? memory.shortestDuration(policy.id)
@@ -220,13 +228,13 @@ extension RequestAccess {
 
   /// Nil where the ports are not waited for and there is none: the window needs no address.
   private func address(
-    of machine: VirtualMachine, _ entry: JITPolicy.Machine, _ settings: JitSettings
+    of machine: VirtualMachine, _ entry: JITPolicy.Machine, _ access: PortAccess
   ) throws(Failure) -> String? {
     do throws(Failure) {
-      return try machine.address(settings.address, entry)
+      return try machine.address(access.settings.address, entry)
     } catch {
-      // With a source that was named the window can be asked for all the same.
-      if !waits, settings.address == .public { return nil }
+      // The window can be asked for all the same.
+      if !waits || access.isProxied, access.settings.address == .public { return nil }
       throw error
     }
   }

@@ -112,9 +112,9 @@ private struct WatchedPort: Sendable {
 }
 
 extension PortAccess {
-  /// Whether somebody can knock: UDP has no answer.
+  /// Whether somebody can knock: UDP has no answer, and behind another host nobody is there.
   fileprivate var answersToKnocks: Bool {
-    guard let machine, let port else { return false }
+    guard let machine, let port, !isProxied else { return false }
     let rules = policy?.machine(machine.id)?.ports.filter { $0.number == port } ?? []
     return rules.isEmpty || rules.contains(where: \.coversTCP)
   }

@@ -17,11 +17,16 @@ package struct RequestAccess: Sendable {
     /// Empty is the port of its operating system.
     package var ports: [Int]
     package var settings: JitSettings
+    /// Whether its configuration leads to it through another host: nobody can knock from here then.
+    package var isProxied: Bool
 
-    package init(_ target: TargetQuery, ports: [Int], settings: JitSettings) {
+    package init(
+      _ target: TargetQuery, ports: [Int], settings: JitSettings, isProxied: Bool = false
+    ) {
       self.target = target
       self.ports = ports
       self.settings = settings
+      self.isProxied = isProxied
     }
   }
 

@@ -9,8 +9,10 @@ extension World {
   ///
   /// With `auto` every service's answer counts: behind a pool of addresses they differ, and what
   /// covers them is shown and asked about.
+  ///
+  /// - Parameter isDryRun: nothing is written.
   package func saveSources(
-    as name: String, _ settings: JitSettings, isConfirmed: Bool
+    as name: String, _ settings: JitSettings, isConfirmed: Bool, isDryRun: Bool
   ) async throws(Failure) -> [SourcePrefix] {
     guard JitSourceSet.isName(name) else {
       throw Failure(
@@ -23,6 +25,7 @@ extension World {
     } else {
       sources = try await self.sources(settings, isConfirmed: isConfirmed)
     }
+    if isDryRun { return sources }
     let set = JitSourceSet(name: name, prefixes: sources.map(\.text))
     try write(set)
     return sources

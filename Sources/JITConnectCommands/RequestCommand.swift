@@ -69,7 +69,7 @@ struct RequestCommand: VerbCommand {
     let choice = try choice(everywhere, world.environment)
     let azure = try await AzureAccess(world, everywhere)
     let sources = try await saveSource.asyncMap { name throws(Failure) in
-      try await world.saveSources(as: name, everywhere, isConfirmed: common.yes)
+      try await world.saveSources(as: name, everywhere, isConfirmed: common.yes, isDryRun: dryRun)
     }
     let request = RequestAccess(
       world, azure, everywhere, isConfirmed: common.yes, isDryRun: dryRun, waits: !noWait,
@@ -115,7 +115,8 @@ struct RequestCommand: VerbCommand {
       wishes.append(
         RequestAccess.Wish(
           try TargetQuery(options), ports: target.ports.isEmpty ? ports : target.ports,
-          settings: options.jit))
+          settings: options.jit,
+          isProxied: options.proxyJump != nil || options.proxyCommand != nil))
     }
     return .named(wishes)
   }

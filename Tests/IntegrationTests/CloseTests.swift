@@ -193,6 +193,7 @@ import Testing
     running.signal(SIGINT)
     let run = try await running.finish()
     #expect(run.ending != .timedOut)
+    if !stands { #expect(run.error.contains("is closed again"), "\(run.error)") }
     #expect(!isOpen(stage), "\(run.error)")
   }
 

@@ -219,6 +219,18 @@ import Testing
     #expect(stage.simulator.power(of: "web1") == .running)
   }
 
+  @Test("behind a jump host the source is to be named, and nobody knocks from here")
+  func proxied() async throws {
+    let stage = try Self.stage()
+    try stage.write("config.ssh", "Host web1\n  ProxyJump gate\n")
+    let words = ["request", "web1", "-F", stage.folder + "/config.ssh"]
+    let unclear = try await stage.run(words)
+    #expect(unclear.code == "address-unclear", "\(unclear.error)")
+    let run = try await stage.run(words + ["--source", "10.0.0.9"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.text.contains("\trequested\t10.0.0.9\t"))
+  }
+
   @Test("Ctrl-C while ports are waited for says what stays open")
   func interrupted() async throws {
     let stage = try await Stage.greeting { $0.behaviour.openingDelay = .seconds(1000) }

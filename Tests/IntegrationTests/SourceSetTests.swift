@@ -35,6 +35,11 @@ import Testing
 
     try Files.makeDirectory(stage.folder + "/config/jitconnect")
     try stage.write("config/jitconnect/config", "# mine\nJitSourceSet office=192.0.2.1\nHost x\n")
+    let before = stage.read("config/jitconnect/config")
+    let dry = try await stage.run(words + ["--save-source", "office", "--yes", "--dry-run"])
+    #expect(dry.text.contains("203.0.113.0/28"), "\(dry.error)")
+    #expect(stage.read("config/jitconnect/config") == before)
+    #expect(stage.requests.isEmpty)
     let run = try await stage.run(words + ["--save-source", "Office", "--yes"])
     #expect(run.status == 0, "\(run.error)")
     #expect(sources(stage) == "203.0.113.0/28")
