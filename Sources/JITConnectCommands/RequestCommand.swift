@@ -26,6 +26,7 @@ struct RequestCommand: VerbCommand {
         jitconnect request --tag role=web --port 22 --for 1h --reason "rollout 17"
         jitconnect request --resource-group prod
 
+      VMs chosen by tag or group are not asked about: --start and --enable say what may be done. \
       Each VM's outcome is told; the exit status is that of the failure where all failures are of \
       one kind, else 1.
       """, helpNames: .long)
@@ -104,6 +105,11 @@ struct RequestCommand: VerbCommand {
       var filter = FleetFilter(
         subscription: settings.subscription, resourceGroup: settings.resourceGroup)
       for text in tag { filter.tags.append(try FleetFilter.Tag(parsing: text)) }
+      // Nobody wants to be asked 200 times.
+      var settings = settings
+      for keyword in [JitKeyword.enable, .start] where settings.text(keyword) == "ask" {
+        settings.values[keyword] = JitSettings.Value(text: "no", origin: .commandLine)
+      }
       return .fleet(filter, ports: ports, settings: settings)
     }
     var wishes: [RequestAccess.Wish] = []

@@ -65,6 +65,16 @@ import Testing
     #expect(isOpen(stage))
   }
 
+  @Test("rules of the older name are known too")
+  func oldNames() async throws {
+    let stage = try await opened { $0.behaviour.usesOldRuleNames = true }
+    #expect(stage.simulator.rules(of: "web1-nsg").contains { $0.name.hasPrefix("SecurityCenter-") })
+    let run = try await stage.run(["close", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(try outcome(run) == ["rule-deleted"])
+    #expect(!isOpen(stage))
+  }
+
   @Test("both of two requests of one's own are closed, on subnet and interface")
   func twice() async throws {
     let stage = try await opened { $0.machines[0].securityGroup = .both }

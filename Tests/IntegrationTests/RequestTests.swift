@@ -219,6 +219,49 @@ import Testing
     #expect(stage.simulator.power(of: "web1") == .running)
   }
 
+  @Test("colleagues' windows are named first; --keep-others keeps them")
+  func others() async throws {
+    let stage = try Self.stage { $0.behaviour.namesRequestor = true }
+    stage.simulator.change { $0.clientAddress = "198.51.100.4" }
+    let elsewhere: [String: String?] = ["XDG_STATE_HOME": stage.folder + "/work/state"]
+    let first = try await stage.run(
+      ["request", "web1", "web2", "--for", "2h", "--no-wait"], environment: elsewhere)
+    #expect(first.status == 0, "\(first.error)")
+    stage.simulator.change { $0.clientAddress = "203.0.113.7" }
+
+    let terminal = try stage.terminal(["request", "web1", "web2", "--no-wait"], columns: 200)
+    try await terminal.wait(for: "Go on? [y/N]")
+    try terminal.type("n\r")
+    #expect(try await terminal.end() == .exited(1))
+    #expect(terminal.screen.contains("to port 22 of web2"))
+    #expect(stage.requests.count == 1)
+
+    let kept = try await stage.run(["request", "web1", "--keep-others", "--no-wait"])
+    #expect(kept.status == 0, "\(kept.error)")
+    #expect(!kept.error.contains("warning"))
+    #expect(
+      Self.ports(stage.requests.last).first?["allowedSourceAddressPrefixes"]
+        == ["203.0.113.7", "198.51.100.4"])
+    let piped = try await stage.run(["request", "web2", "--no-wait"])
+    #expect(piped.status == 0)
+    #expect(piped.error.contains("from 198.51.100.4 is open until"), "\(piped.error)")
+  }
+
+  @Test("a fleet is not asked about: what is off is told, and --start starts it")
+  func stoppedFleet() async throws {
+    let stage = try Self.stage {
+      $0.machines[0].power = .deallocated
+      for index in $0.machines.indices { $0.machines[index].tags = ["env": "test"] }
+    }
+    let terminal = try stage.terminal(
+      ["request", "--tag", "env=test", "--no-wait"], columns: 200)
+    #expect(try await terminal.end() == .exited(1))
+    #expect(terminal.screen.contains("failed: vm-not-running"))
+    let run = try await stage.run(["request", "--tag", "env=test", "--start", "--no-wait"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(stage.simulator.power(of: "web1") == .running)
+  }
+
   @Test("behind a jump host the source is to be named, and nobody knocks from here")
   func proxied() async throws {
     let stage = try Self.stage()
