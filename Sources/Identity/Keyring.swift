@@ -90,17 +90,3 @@ package struct Keyring: Sendable {
         + "-o JitTokenStore=file")
   }
 }
-
-extension Environment {
-  /// Variables whose values are secrets that no other program needs.
-  private static let secrets: Set<String> = [
-    "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD",
-    "ARM_CLIENT_SECRET", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "SYSTEM_ACCESSTOKEN",
-    "AZURE_OIDC_TOKEN", "AZURE_OIDC_REQUEST_TOKEN",
-  ]
-
-  /// What a program is given that we run beside the sign-in.
-  var withoutSecrets: [String: String] {
-    variables.filter { !Self.secrets.contains($0.key) }
-  }
-}

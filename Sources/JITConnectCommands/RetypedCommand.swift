@@ -8,6 +8,7 @@ struct RetypedCommand {
     add("--subscription", common.subscription)
     add("--resource-group", common.resourceGroup)
     add("--cloud", common.cloud)
+    add("--identity", common.identity)
   }
 
   mutating func add(_ option: String, _ value: String?) {

@@ -2,12 +2,47 @@ package import Platform
 
 extension VirtualMachineDirectory {
   /// Gives every machine that a filter holds, page by page, by Resource Graph: a thousand rows to a
-  /// call. Where Resource Graph is refused, two list calls for each subscription stand in.
+  /// call, tenant by tenant. Where Resource Graph is refused, two list calls for each subscription
+  /// stand in.
   ///
   /// - Parameters:
   ///   - onPage: takes some machines; none is given twice.
-  /// - Returns: subscriptions that could not be listed, each with the reason.
+  /// - Returns: tenants and subscriptions that could not be listed, each with the reason.
   package func fleet(
+    _ filter: FleetFilter, onPage: ([VirtualMachine]) async throws(Failure) -> Void
+  ) async throws(Failure) -> [String] {
+    let ids = try await tenants()
+    guard ids.count > 1 else { return try await fleetOfOneTenant(filter, onPage: onPage) }
+    var unread: [String] = []
+    var refusals: [Failure] = []
+    // What is delegated to another tenant is seen from both.
+    var seen: Set<ResourceID> = []
+    for id in ids {
+      let directory = VirtualMachineDirectory(client: client.signedIn(to: id))
+      var wasGiven = false
+      do throws(Failure) {
+        unread += try await directory.fleetOfOneTenant(filter) { page throws(Failure) in
+          let fresh = page.filter { seen.insert($0.id).inserted }
+          for machine in fresh {
+            client.remember(machine.tenantID ?? id, of: machine.subscriptionID)
+          }
+          wasGiven = true
+          if !fresh.isEmpty { try await onPage(fresh) }
+        }
+      } catch {
+        // Part of the list is out already.
+        if error.code == .interrupted || wasGiven { throw error }
+        refusals.append(error)
+        // A subscription that was named is in one of them.
+        if error.code == .notFound, filter.subscription != nil { continue }
+        unread.append("tenant \(id): \(error.why ?? error.what)")
+      }
+    }
+    if let refusal = refusals.first, refusals.count == ids.count { throw refusal }
+    return unread
+  }
+
+  private func fleetOfOneTenant(
     _ filter: FleetFilter, onPage: ([VirtualMachine]) async throws(Failure) -> Void
   ) async throws(Failure) -> [String] {
     let purpose = "list the virtual machines"
@@ -47,14 +82,17 @@ extension VirtualMachineDirectory {
   package func classicMachines(_ filter: FleetFilter) async throws(Failure) -> [ResourceID] {
     var subscription: String?
     if let asked = filter.subscription { subscription = try await subscriptionID(asked) }
-    let rows = try await ResourceGraph(client: client).rows(
-      """
-      Resources
-      | where type =~ 'microsoft.classiccompute/virtualmachines'
-      | project id, name
-      | order by id asc
-      """, subscriptions: subscription.map { [$0] } ?? [], hasFallBack: true,
-      purpose: "list the classic virtual machines")
+    let scope = subscription.map { [$0] } ?? []
+    let rows = try await overTenants { directory throws(Failure) in
+      try await ResourceGraph(client: directory.client).rows(
+        """
+        Resources
+        | where type =~ 'microsoft.classiccompute/virtualmachines'
+        | project id, name
+        | order by id asc
+        """, subscriptions: scope, hasFallBack: true,
+        purpose: "list the classic virtual machines")
+    }
     return rows.compactMap { ResourceID($0["id"]?.text) }.filter { id in
       filter.tags.isEmpty && filter.operatingSystem == nil
         && (filter.resourceGroup.map { $0.lowercased() == id.resourceGroup?.lowercased() } ?? true)

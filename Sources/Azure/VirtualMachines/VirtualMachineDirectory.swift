@@ -4,7 +4,7 @@ package import Platform
 package struct VirtualMachineDirectory: Sendable {
   let client: ARMClient
   /// The tenants signed in to, where there may be several.
-  private let tenants: @Sendable () async throws(Failure) -> [String]
+  let tenants: @Sendable () async throws(Failure) -> [String]
 
   /// - Parameter tenants: those that the credential is signed in to; none or one is no choice, and
   ///   the credential's own is taken.
