@@ -41,8 +41,10 @@ struct AzureCLICredential: Credential {
 
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken {
     let login = login(for: request)
-    if login.user.kind == .person, let token = try await tokenFromFiles(request, login) {
-      return token
+    switch login.user.kind {
+    case .person: if let token = try await tokenFromFiles(request, login) { return token }
+    case .servicePrincipal: if let token = await cachedToken(request, login) { return token }
+    case .managedIdentity, .cloudShell: break
     }
     guard request.sshKey == nil else { throw .failed(.noCertificate(name)) }
     guard request.claims == nil else {
@@ -119,18 +121,7 @@ struct AzureCLICredential: Credential {
           why: "which one is meant cannot be told",
           next: "az account clear, then az login --tenant \(login.tenant)"))
     }
-    let scopes =
-      context.cloud.tokenScopes.contains(request.scope)
-      ? context.cloud.tokenScopes : [request.scope]
-    if request.claims == nil, request.sshKey == nil,
-      let token = cache.accessToken(
-        homeAccountID: home, tenant: login.tenant, aliases: aliases, scopes: scopes,
-        now: context.clock.now())
-    {
-      return AccessToken(
-        secret: SecretBytes(Array(token.secret.utf8)), expiresOn: token.expiresOn,
-        tenant: login.tenant, source: name, account: login.user.name)
-    }
+    if let token = accessToken(in: cache, of: home, request, login) { return token }
     guard let refresh = cache.refreshToken(homeAccountID: home, aliases: aliases) else {
       return nil
     }
@@ -138,6 +129,33 @@ struct AzureCLICredential: Credential {
       return try await redeem(SecretBytes(Array(refresh.utf8)), request, login)
     } catch {
       throw .failed(error)
+    }
+  }
+
+  /// The token that az got for an application; its secret stays az's.
+  private func cachedToken(_ request: TokenRequest, _ login: Login) async -> AccessToken? {
+    guard canReadCache(),
+      let cache = await folder.readJSON(
+        "msal_token_cache.json", as: AzureCLITokenCache.self, sleep: context.sleep)
+    else { return nil }
+    return accessToken(in: cache, of: nil, request, login)
+  }
+
+  private func accessToken(
+    in cache: AzureCLITokenCache, of home: String?, _ request: TokenRequest, _ login: Login
+  ) -> AccessToken? {
+    guard request.claims == nil, request.sshKey == nil else { return nil }
+    let scopes =
+      context.cloud.tokenScopes.contains(request.scope)
+      ? context.cloud.tokenScopes : [request.scope]
+    let token = cache.accessToken(
+      homeAccountID: home, clientID: home == nil ? login.user.name : AzureCLITokenCache.clientID,
+      tenant: login.tenant, aliases: context.cloud.environmentAliases, scopes: scopes,
+      now: context.clock.now())
+    return token.map { token in
+      AccessToken(
+        secret: SecretBytes(Array(token.secret.utf8)), expiresOn: token.expiresOn,
+        tenant: login.tenant, source: name, account: login.user.name)
     }
   }
 

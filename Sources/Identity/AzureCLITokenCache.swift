@@ -87,15 +87,18 @@ struct AzureCLITokenCache: Decodable, Sendable {
 
   /// An access token that lasts five more minutes; of several the one that lasts longest.
   ///
-  /// - Parameter scopes: the spellings of one wish; any of them will do.
+  /// - Parameters:
+  ///   - homeAccountID: nil for an application, which has no account.
+  ///   - scopes: the spellings of one wish; any of them will do.
   func accessToken(
-    homeAccountID: String, tenant: String, aliases: Set<String>, scopes: [String], now: Date
+    homeAccountID: String?, clientID: String = Self.clientID, tenant: String,
+    aliases: Set<String>, scopes: [String], now: Date
   ) -> CachedToken? {
     let wanted = Set(scopes.map { $0.lowercased() })
     let now = now.timeIntervalSince1970
     let fitting = accessTokens.filter { token in
       token.home_account_id?.lowercased() == homeAccountID
-        && token.client_id.lowercased() == Self.clientID
+        && token.client_id.lowercased() == clientID.lowercased()
         && token.realm.lowercased() == tenant.lowercased()
         && aliases.contains(token.environment.lowercased())
         && (token.token_type ?? "Bearer").lowercased() == "bearer"

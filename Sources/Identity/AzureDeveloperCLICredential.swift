@@ -33,9 +33,9 @@ struct AzureDeveloperCLICredential: Credential {
 
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken {
     guard request.sshKey == nil else { throw .failed(.noCertificate(name)) }
-    // azd knows the public cloud and the two others by its own setting; a token of another cloud
-    // than the chosen one would be for another audience, which the scope rules out.
-    guard context.cloud.family != nil, context.cloud.metadataURL == nil else {
+    // azd signs in to the cloud of its own setting; what it gives for another one's audience there is
+    // nothing, so only the place where the token goes has to be looked at.
+    guard context.cloud.family != nil, context.cloud.mayReceiveTokens(ofIssuerAt: nil) else {
       throw .unavailable("azd does not know the cloud \(context.cloud.name)")
     }
     var arguments = [

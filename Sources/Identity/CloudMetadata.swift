@@ -120,12 +120,34 @@ extension Cloud {
   private static func mayReceiveTokens(
     _ manager: Endpoint, of audiences: [String], from login: Endpoint
   ) -> Bool {
-    func isOwn(_ endpoint: Endpoint) -> Bool { Cloud.ownDomains.contains { endpoint.isUnder($0) } }
-    let isKnownManager = Cloud.builtIn.contains { cloud in
+    isKnown(manager) || !isOwn(login) || areForeign(audiences)
+  }
+
+  /// Whether a token of these audiences may go to the Resource Manager although another than this
+  /// cloud's login server gave it: a managed identity, another program.
+  ///
+  /// The issuer looks at nothing but the audience, so a description with a real cloud's audience and
+  /// a server of its own must not get that cloud's tokens. A simulated cloud, of which all is on
+  /// this machine, may.
+  func mayReceiveTokens(ofIssuerAt issuer: Endpoint?) -> Bool {
+    guard let manager = Endpoint(resourceManager) else { return false }
+    return Self.isKnown(manager) || Self.areForeign(audiences)
+      || (manager.isLoopback && issuer?.isLoopback == true)
+  }
+
+  private static func isOwn(_ endpoint: Endpoint) -> Bool {
+    ownDomains.contains { endpoint.isUnder($0) }
+  }
+
+  private static func isKnown(_ manager: Endpoint) -> Bool {
+    builtIn.contains { cloud in
       Endpoint(cloud.resourceManager).map { manager.isUnder($0.host) } ?? false
     }
-    if isKnownManager || !isOwn(login) { return true }
-    return audiences.allSatisfy { audience in
+  }
+
+  /// Whether none of them is a real cloud's.
+  private static func areForeign(_ audiences: [String]) -> Bool {
+    audiences.allSatisfy { audience in
       guard let endpoint = Endpoint(audience), endpoint.scheme == .https else { return false }
       return !isOwn(endpoint)
     }

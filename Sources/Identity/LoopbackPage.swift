@@ -34,7 +34,7 @@ enum LoopbackPage {
       return (page(400, "Bad Request", "This answer holds no code."), nil)
     }
     return (
-      page(200, "OK", "You are signed in. This window can be closed; go on in the terminal."),
+      page(200, "OK", "Go on in the terminal; this window can be closed."),
       .code(SecretBytes(Array(code.utf8)))
     )
   }

@@ -10,8 +10,8 @@ struct ManagedIdentityCredential: Credential {
   /// `AZURE_CLIENT_ID`: which of several identities is meant.
   let clientID: String?
   let context: CredentialContext
-  /// Whether it is asked first if anybody is there, shortly and once.
-  var probes = false
+  /// Nothing but the machine's looks speaks for it: that nobody answers is no failure then.
+  var isGuess = false
 
   var name: String { Self.name }
 
@@ -35,10 +35,11 @@ struct ManagedIdentityCredential: Credential {
     guard isNamed || kind != .other else { return .absent("this is no machine of Azure") }
     var credential = ManagedIdentityCredential(
       source: try .metadataService(in: environment), clientID: environment["AZURE_CLIENT_ID"],
-      context: context, probes: !context.isChosen)
+      context: context, isGuess: !context.isChosen)
     if kind == .arc, let endpoint = Endpoint(Assumptions.arcEndpoint) {
       credential = ManagedIdentityCredential(
-        source: .arc(endpoint: endpoint), clientID: credential.clientID, context: context)
+        source: .arc(endpoint: endpoint), clientID: credential.clientID, context: context,
+        isGuess: !context.isChosen)
     }
     return .ready(credential)
   }
@@ -51,7 +52,11 @@ struct ManagedIdentityCredential: Credential {
 
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken {
     guard request.sshKey == nil || isCloudShell else { throw .failed(.noCertificate(name)) }
-    if probes { try await probe() }
+    guard context.cloud.mayReceiveTokens(ofIssuerAt: source.endpoint) else {
+      throw .unavailable(
+        "its tokens are for Azure, and must not go to \(context.cloud.resourceManager)")
+    }
+    if isGuess { try await probe() }
     var response = try await answer(request)
     defer { overwrite(&response.body) }
     guard let answer = try? JSONDecoder().decode(TokenAnswer.self, from: Data(response.body)) else {
@@ -80,8 +85,10 @@ struct ManagedIdentityCredential: Credential {
     return false
   }
 
-  /// Any answer means that somebody is there; the header is left out so that none is a token.
+  /// Whether anybody is there, asked shortly and once: any answer says so. The header is left out so
+  /// that none is a token.
   private func probe() async throws(CredentialError) {
+    guard case .metadataService = source else { return }
     var request = HTTPRequest(
       .get, source.endpoint.text + "/metadata/identity/oauth2/token?api-version=2018-02-01",
       proxy: .none, timeout: .seconds(1), bodyLimit: 64 << 10)
@@ -102,6 +109,7 @@ struct ManagedIdentityCredential: Credential {
       do {
         response = try await context.transport.send(httpRequest(request, key))
       } catch {
+        if isGuess { throw .unavailable("\(source.place) does not answer") }
         guard attempt >= 2 || error.kind == .timedOut || !isRepeatable else {
           await context.sleep(.milliseconds(500))
           attempt += 1
@@ -144,6 +152,7 @@ struct ManagedIdentityCredential: Credential {
     do {
       return try ArcChallenge(response.headers).key(in: context.arcKeyFolder)
     } catch {
+      if isGuess { throw .unavailable("Azure Arc's proof cannot be given: \(error.text)") }
       throw .failed(
         Failure(
           .signInRefused, what: "\(name): Azure Arc's proof cannot be given", why: error.text,

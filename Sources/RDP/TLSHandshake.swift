@@ -7,10 +7,10 @@ package import Platform
 /// that was seen before. Nothing but the handshake is ever sent, which is why old versions of TLS
 /// are good enough. Nothing is opened here: bytes in, bytes out.
 package struct TLSHandshake: ~Copyable {
-  private let library: Library
+  private let library: TLSLibrary
 
   /// - Throws: `system-failed` where the library refuses.
-  package init() throws(Failure) { library = try Library() }
+  package init() throws(Failure) { library = try TLSLibrary() }
 
   /// Takes what the server has sent (nothing at first).
   ///
@@ -28,7 +28,9 @@ package struct TLSHandshake: ~Copyable {
 }
 
 /// The session with its two buffers, with one owner.
-@safe private struct Library: ~Copyable {
+///
+/// Not private: an optimised build of another target refers to it, and does not link otherwise.
+@safe struct TLSLibrary: ~Copyable {
   private let context: OpaquePointer
   private let session: OpaquePointer
   /// Freed with the session.

@@ -38,6 +38,23 @@ import Testing
     #expect(token.tenant == tenantB)
   }
 
+  @Test("an application's token in az's cache is used without az, while it lasts")
+  func cachedApplication() async throws {
+    for (end, expected) in [("1790003600", "cached"), ("1790000100", "from-az")] {
+      let az = try AzureCLIFixture()
+      try az.writeProfile([
+        AzureCLIFixture.account(user: #"{"name":"app-1","type":"servicePrincipal"}"#)
+      ])
+      try az.writeCache(
+        .access(
+          "cached",
+          ["home_account_id": nil, "client_id": "APP-1", "expires_on": end]),
+        .access("another's", ["home_account_id": nil, "client_id": "app-2"]))
+      let fixture = az.fixture(try az.writeAz("echo '\(Self.answer)'"))
+      #expect(try await fixture.chain().token(for: .arm).secret.exposedText == expected)
+    }
+  }
+
   @Test("az gets the resource and the subscription, no secret, no terminal and no current folder")
   func hygiene() async throws {
     let az = try AzureCLIFixture()

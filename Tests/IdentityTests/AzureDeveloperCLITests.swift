@@ -42,6 +42,17 @@ import Testing
     #expect(!record.contains("leak-me"))
   }
 
+  @Test("azd's token never goes to a server that only says it is Azure")
+  func foreignManager() async throws {
+    let (chain, folder) = try fixture("touch \"$(dirname \"$0\")/ran\"")
+    var context = chain.context
+    context.cloud.resourceManager = "https://arm.own.example"
+    let other = try CredentialChain(context: context, store: chain.store)
+    let failure = await failure { _ = try await other.token(for: .arm) }
+    #expect(failure?.code == .signInNeeded)
+    #expect(Files.kind(of: folder.path + "/bin/ran") == nil)
+  }
+
   @Test("without azd's own file no process is started")
   func notSignedIn() async throws {
     let (chain, folder) = try fixture("touch \"$(dirname \"$0\")/ran\"", isSignedIn: false)

@@ -148,7 +148,7 @@ import Testing
       try InternetAddress.resolve("127.0.0.1", port: port, numericOnly: true).first)
     let idle = FileDescriptor(owning: try silent.startConnecting())
     let page = try await Blocking.run { try post("code=the%2Dcode%21&state=right", port: port) }
-    #expect(page.contains("You are signed in"))
+    #expect(page.contains("Go on in the terminal"))
     guard case .code(let code) = try await answer else {
       Issue.record("no code")
       return

@@ -130,6 +130,27 @@ import Testing
     }
   }
 
+  @Test("on a machine that only looks like Azure Arc's, an agent that gives nothing is passed over")
+  func arcGuess() async throws {
+    let url =
+      "http://localhost:40342/metadata/identity/oauth2/token?api-version=2020-06-01&\(Self.resource)"
+    let silent = machine(.arc)
+    silent.login.expect(.get, url) { _ in .failure(HTTPError(.connectFailed, "refused")) }
+    let closed = machine(.arc)
+    expect(
+      closed, url,
+      HTTPResponse(
+        status: 401,
+        headers: HTTPHeaders([("WWW-Authenticate", "Basic realm=/var/opt/azcmagent/tokens/x.key")]))
+    )
+    for fixture in [silent, closed] {
+      let failure = await failure { _ = try await fixture.chain().token(for: .arm) }
+      #expect(failure?.code == .signInNeeded)
+      #expect(failure?.why?.contains("Azure Arc") == true)
+      fixture.login.verify()
+    }
+  }
+
   // MARK: The metadata service
 
   private static let imds =
@@ -230,6 +251,33 @@ import Testing
       #expect(failure?.code == .signInRefused)
       #expect(slept.withLock { $0 } == pauses.map { .seconds($0) }, "\(status)")
       base.login.verify()
+    }
+  }
+
+  @Test(
+    "a description with Azure's audience and a server of its own never gets an identity's token")
+  func foreignManager() async throws {
+    var cloud = Cloud.azureCloud
+    cloud.name = "Own"
+    cloud.loginEndpoint = "https://login.own.example"
+    for (manager, audience, isGiven) in [
+      ("https://arm.own.example", "https://management.core.windows.net/", false),
+      ("http://127.0.0.1:9", "https://management.core.windows.net/", false),
+      ("https://management.azure.com", "https://management.core.windows.net/", true),
+      ("https://arm.own.example", "https://management.own.example/", true),
+    ] {
+      cloud.resourceManager = manager
+      cloud.audiences = [audience]
+      var fixture = ChainFixture([:], cloud: cloud)
+      fixture.context.machine = { .azure }
+      if isGiven {
+        expect(fixture, Self.imds, HTTPResponse(status: 400))
+        let resource = "resource=" + percentEncoded(audience)
+        expect(fixture, "\(Self.imds)&\(resource)", ok())
+      }
+      let token = try? await fixture.chain().token(for: TokenRequest(scope: cloud.tokenScope))
+      #expect((token != nil) == isGiven, "\(manager)")
+      fixture.login.verify()
     }
   }
 

@@ -51,7 +51,7 @@ import Testing
     }
     #expect(refused.hasPrefix("HTTP/1.1 400"))
     let taken = try await Blocking.run { try FakeBrowser.submit(page) }
-    #expect(taken.contains("You are signed in"))
+    #expect(taken.contains("Go on in the terminal"))
     #expect(try await running.finish().status == 0)
   }
 
