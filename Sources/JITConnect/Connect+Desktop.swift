@@ -66,7 +66,6 @@ extension Connect {
     return others.count == 1 ? others[0].number : Self.rdpPort
   }
 
-  private static let rdpPort = 3389
   /// SSH, and remote management of Windows.
   private static let otherPorts: Set<Int> = [0, 22, 5985, 5986]
 
@@ -95,11 +94,15 @@ extension Connect {
     }
   }
 
-  /// Adds to an interruption what stays open.
+  /// Adds to an interruption what stays open; closes before that what is to be closed at the end.
   func explainingInterruption<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
-      return try await body()
-    } catch let failure as Failure where failure.code == .interrupted {
+      let value = try await body()
+      await closeOnExit()
+      return value
+    } catch {
+      await closeOnExit()
+      guard let failure = error as? Failure, failure.code == .interrupted else { throw error }
       throw notice.explaining(failure)
     }
   }
@@ -150,7 +153,11 @@ extension Connect {
     }
     defer { delivery.clearUp() }
     try tell([delivery])
-    guard let session = delivery.session, let client = delivery.client else { return 0 }
+    guard let session = delivery.session, let client = delivery.client else {
+      // Whoever opens the file later comes in by the window: it is not closed at our end.
+      _ = used.take()
+      return 0
+    }
     let clients = try DesktopClients()
     try clients.start(client, for: session, world.environment)
     let statuses = try await world.interrupts.paused {
