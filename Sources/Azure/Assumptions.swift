@@ -49,6 +49,13 @@ enum Assumptions {
   /// other one is a refusal.
   static let liveStatuses: Set<String> = ["initiating", "initiated"]
 
+  /// How the activity log names a request for access, in lower case.
+  ///
+  /// Seen in Log Analytics; that `properties.eventProperties` is a JSON text with `User` and
+  /// `Justification` in the REST answer too is not proven, so each is optional.
+  static let initiateOperation =
+    "microsoft.security/locations/jitnetworkaccesspolicies/initiate/action"
+
   /// Codes of a lock on a network or policy resource that goes away by itself.
   static let transientConflicts: Set<String> = [
     "anotheroperationinprogress", "retryableerrorduetoanotheroperation",

@@ -73,6 +73,12 @@ package struct Behaviour: Sendable {
   /// Regions that Microsoft.Security serves; nil is all that are spelled right.
   package var securityRegions: Set<String>?
 
+  // Network
+  /// Where the default route of every interface leads.
+  package var defaultNextHop: (type: String, address: String?) = ("Internet", nil)
+  /// Firewalls are run by a firewall policy, which just-in-time access cannot work with.
+  package var firewallsHavePolicies = false
+
   // Resource Graph
   package var graphIsDenied = false
   package var graphIsThrottled = false

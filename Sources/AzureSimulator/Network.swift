@@ -41,7 +41,13 @@ extension World {
       return try verifyFlow(request, caller)
     case ("GET", "locations", 4) where path[2] == "operationresults":
       return try operationResult(path[3])
-    case ("GET", "azurefirewalls", 1): return list([], request)
+    case ("POST", "networkinterfaces", 3) where path[2] == "effectiveroutetable":
+      let interface = id.split(separator: "/").dropLast().joined(separator: "/").lowercased()
+      guard let owner = interfaceOwners["/" + interface], let machine = machines[owner] else {
+        throw missing("networkInterfaces")
+      }
+      return try effectiveRoutes(machine, request, caller)
+    case ("GET", "azurefirewalls", 1): return try firewalls(request, caller)
     case ("GET", "publicipaddresses", 1):
       let action = "Microsoft.Network/publicIPAddresses/read"
       return list(

@@ -97,6 +97,82 @@ extension World {
       .adding("Location", operationURL(result: ["value": .array(value)], request))
   }
 
+  /// `POST …/effectiveRouteTable`: 202, then the routes.
+  mutating func effectiveRoutes(
+    _ machine: Machine, _ request: ARMRequest, _ caller: Caller
+  ) throws(AzureError) -> HTTPServerResponse {
+    let action = "Microsoft.Network/networkInterfaces/effectiveRouteTable/action"
+    try caller.require(action, on: request.scope)
+    guard machine.power == .running else {
+      throw AzureError(
+        400, "NetworkInterfaceNotAttachedToRunningVm",
+        "The network interface must be attached to a running virtual machine.")
+    }
+    func route(_ prefix: String, _ hop: String, _ address: String?) -> JSON {
+      [
+        "source": address == nil ? "Default" : "User", "state": "Active",
+        "addressPrefix": [.string(prefix)], "nextHopType": .string(hop),
+        "nextHopIpAddress": .array([address].compactMap { $0 }.map(JSON.string)),
+      ]
+    }
+    let hop = behaviour.defaultNextHop
+    let value: JSON = [
+      route("10.0.0.0/8", "VnetLocal", nil), route("0.0.0.0/0", hop.type, hop.address),
+    ]
+    return HTTPServerResponse(status: 202)
+      .adding("Location", operationURL(result: ["value": value], request))
+  }
+
+  /// The firewalls that the policies' entries speak of, one for each address.
+  func firewalls(
+    _ request: ARMRequest, _ caller: Caller
+  ) throws(AzureError) -> HTTPServerResponse {
+    try caller.require("Microsoft.Network/azureFirewalls/read", on: request.scope)
+    var rules: [String: [JSON]] = [:]
+    for key in policyOrder {
+      guard let policy = policies[key], policy.subscription == request.subscription else {
+        continue
+      }
+      for entry in policy.entries {
+        guard let address = entry["publicIpAddress"]?.text,
+          let machine = entry["id"]?.text.flatMap({ machines[$0.lowercased()] })
+        else { continue }
+        for (port, mapped) in policy.mappedPorts[machine.key] ?? [:] {
+          rules[address, default: []].append([
+            "name": .string("MDC-JITRule-\(machine.made.name)-\(port)"), "protocols": ["TCP"],
+            "sourceAddresses": ["*"], "destinationAddresses": [.string(address)],
+            "destinationPorts": [.string(String(mapped))],
+            "translatedAddress": .string(machine.privateAddress),
+            "translatedPort": .string(String(port)),
+          ])
+        }
+      }
+    }
+    let prefix =
+      "/subscriptions/\(request.subscription ?? "")/resourceGroups/rg-hub/providers/"
+      + "Microsoft.Network/azureFirewalls/"
+    return list(
+      rules.sorted { $0.key < $1.key }.enumerated().map { index, entry in
+        [
+          "name": .string("fw-\(index + 1)"), "id": .string("\(prefix)fw-\(index + 1)"),
+          "type": "Microsoft.Network/azureFirewalls", "location": "westeurope",
+          "properties": [
+            "provisioningState": "Succeeded",
+            "firewallPolicy": behaviour.firewallsHavePolicies
+              ? ["id": .string("\(prefix)fw-\(index + 1)-policy")] : nil,
+            "natRuleCollections": [
+              [
+                "name": "MDC-JITRuleCollection",
+                "properties": [
+                  "priority": 100, "action": ["type": "Dnat"], "rules": .array(entry.value),
+                ],
+              ]
+            ],
+          ],
+        ]
+      }, request)
+  }
+
   private func effectiveRule(_ rule: SecurityRule) -> JSON {
     // Ports are always ranges here, and names carry their kind.
     let ports = rule.ports.map { port -> String in

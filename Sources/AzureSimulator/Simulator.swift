@@ -200,6 +200,16 @@ package final class Simulator: Sendable {
     settle()
   }
 
+  /// Takes the rules whose name begins so out of a network security group, as terraform would.
+  package func removeRules(_ prefix: String, from group: String) {
+    world.withLock { world in
+      for (key, value) in world.securityGroups where value.name.lowercased() == group.lowercased() {
+        world.securityGroups[key]?.rules.removeAll { $0.name.hasPrefix(prefix) }
+      }
+    }
+    settle()
+  }
+
   /// From now on refuses the tokens issued so far with a claims challenge.
   package func revokeTokens(claims: String, generic: Bool = false) {
     world.withLock { world in

@@ -1,3 +1,4 @@
+import Azure
 package import HTTP
 package import Platform
 
@@ -24,6 +25,11 @@ package struct AddressServices: Sendable {
   package var http: any HTTPTransport
   /// How long all of them together may take.
   package var timeout: Duration
+  /// Whether there is a route to the Internet by IPv4. Nothing is sent to find out.
+  package var hasIPv4: @Sendable () -> Bool = {
+    // Any address of the Internet will do; this one is kept for documentation.
+    InternetAddress.localAddress(towards: "192.0.2.1") != nil
+  }
 
   package init(
     services: [String], http: any HTTPTransport, timeout: Duration = .seconds(8)
@@ -62,6 +68,14 @@ package struct AddressServices: Sendable {
     }
     asking.cancel()
     throw unclear(said)
+  }
+
+  /// What each service says, in the services' order; nobody's word decides.
+  package func answers() async -> [(service: String, address: String?)] {
+    let said = await sideBySide(services) { service in await ask(service) }
+    return zip(services, said).map { service, answer in
+      if case .address(let address) = answer { (service, address) } else { (service, nil) }
+    }
   }
 
   private func decision(_ said: [(service: String, answer: Answer)]) -> String? {
@@ -143,9 +157,22 @@ package struct AddressServices: Sendable {
       case 1: "only one service could tell the public IPv4 address of this machine"
       default: "the services disagree on the public IPv4 address of this machine"
       }
-    let next = addresses.sorted().first ?? "ADDRESS"
+    if addresses.isEmpty, !hasIPv4() {
+      return Failure(
+        .addressNotIPv4, what: "this machine has no way to the Internet by IPv4",
+        why: "just-in-time access lets in IPv4 addresses alone",
+        next: "connect from a network with IPv4; or, where IPv6 is translated (NAT64), name the "
+          + "IPv4 address that the VM sees: --source ADDRESS")
+    }
+    let prefixes = addresses.sorted().compactMap { SourcePrefix(parsing: $0) }
+    var next = "pass the right one yourself: --source \(prefixes.first?.text ?? "ADDRESS")"
+    if prefixes.count > 1 {
+      let pool = SourcePrefix.pool(prefixes).map(\.text).joined(separator: ",")
+      next +=
+        "; behind a pool of addresses: --source \(pool)"
+        + " (jitconnect request keeps it: --save-source NAME)"
+    }
     return Failure(
-      .addressUnclear, what: what, why: lines.joined(separator: "; "),
-      next: "pass the right one yourself: --source \(next)")
+      .addressUnclear, what: what, why: lines.joined(separator: "; "), next: next)
   }
 }

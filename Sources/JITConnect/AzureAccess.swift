@@ -10,6 +10,8 @@ package struct AzureAccess: Sendable {
   package let policies: JITPolicies
   package let securityGroups: NetworkSecurityGroups
   package let permissions: Permissions
+  package let activityLog: ActivityLog
+  package let firewalls: AzureFirewalls
   let tokens: CredentialChain
 
   /// Finds the cloud and prepares the credentials; no token is asked for yet.
@@ -30,5 +32,7 @@ package struct AzureAccess: Sendable {
     policies = JITPolicies(client: client)
     securityGroups = NetworkSecurityGroups(client: client)
     permissions = Permissions(client: client)
+    activityLog = ActivityLog(client: client)
+    firewalls = AzureFirewalls(client: client)
   }
 }

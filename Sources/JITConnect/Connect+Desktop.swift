@@ -64,7 +64,6 @@ extension Connect {
     return other.number
   }
 
-  private static let rdpPort = 3389
   /// Where people move it.
   private static let portsBeside = 3390...3399
 
@@ -92,11 +91,15 @@ extension Connect {
     }
   }
 
-  /// Adds to an interruption what stays open.
+  /// Adds to an interruption what stays open; closes before that what is to be closed at the end.
   func explainingInterruption<Value>(_ body: () async throws -> Value) async throws -> Value {
     do {
-      return try await body()
-    } catch let failure as Failure where failure.code == .interrupted {
+      let value = try await body()
+      await closeOnExit()
+      return value
+    } catch {
+      await closeOnExit()
+      guard let failure = error as? Failure, failure.code == .interrupted else { throw error }
       throw notice.explaining(failure)
     }
   }
@@ -150,7 +153,11 @@ extension Connect {
     let delivery = try await hand(out: ready)
     defer { delivery.clearUp() }
     try tell([delivery])
-    guard delivery.client != nil else { return 0 }
+    guard delivery.client != nil else {
+      // Whoever opens the file later comes in by the window: it is not closed at our end.
+      _ = used.take()
+      return 0
+    }
     let clients = try DesktopClients()
     try clients.start(delivery, world.environment)
     let statuses = try await world.interrupts.paused {

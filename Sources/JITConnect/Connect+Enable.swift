@@ -10,17 +10,8 @@ extension Connect {
     _ progress: Progress
   ) async throws(Failure) -> JITPolicy {
     let rule = PortRule(number: port)
-    switch options.jit.enable {
-    case .yes: break
-    case .no: throw notEnabled(machine)
-    case .ask:
-      let question =
-        "Enable just-in-time access on \(machine.name) (port \(port), up to 3 hours, any source)?"
-      switch await world.ask({ $0.confirm(question) }) {
-      case .given(true): break
-      case .interrupted: throw Failure(.interrupted, what: "interrupted")
-      default: throw notEnabled(machine)
-      }
+    guard try await world.mayEnable(machine, ports: [port], options.jit.enable) else {
+      throw notEnabled(machine)
     }
     progress.show("enabling just-in-time access on \(machine.name)")
     notice.enabling(machine.name)
@@ -34,9 +25,36 @@ extension Connect {
   }
 
   func notEnabled(_ machine: VirtualMachine) -> Failure {
+    .jitNotEnabled(machine, next: retype("--enable", machine))
+  }
+}
+
+extension Failure {
+  static func jitNotEnabled(_ machine: VirtualMachine, next: String) -> Failure {
     Failure(
       .jitNotEnabled, what: "just-in-time access is not enabled on \(machine.name)",
-      why: "no policy in its subscription holds it; nothing was changed",
-      next: retype("--enable", machine))
+      why: "no policy in its subscription holds it; nothing was changed", next: next)
+  }
+}
+
+extension World {
+  /// Whether just-in-time access may be enabled with the portal's defaults: by the setting, or
+  /// asked.
+  func mayEnable(
+    _ machine: VirtualMachine, ports: [Int], _ setting: SSHOptions.YesNoAsk
+  ) async throws(Failure) -> Bool {
+    switch setting {
+    case .yes: return true
+    case .no: return false
+    case .ask:
+      let list = ports.map(String.init).joined(separator: ", ")
+      let question =
+        "Enable just-in-time access on \(machine.name) (port \(list), up to 3 hours, any source)?"
+      switch await ask({ $0.confirm(question) }) {
+      case .given(let answer): return answer
+      case .interrupted: throw Failure(.interrupted, what: "interrupted")
+      default: return false
+      }
+    }
   }
 }

@@ -68,7 +68,7 @@ extension Connect {
         world.debug("Connecting to \(host) [\(address.host)] port \(address.port).")
         let result = await outcomeOfBlocking { () throws(Failure) in
           try PlainConnection.open(
-            address, from: localAddress(towards: address), limit: limit)
+            address, from: options.localAddress(towards: address), limit: limit)
         }
         switch result {
         case .success(let connection):

@@ -48,6 +48,7 @@ extension Connect {
       for: window.sources.map(\.text).joined(separator: ", "), until: window.end, now: now)
     do throws(Failure) {
       if let connection = try await race(knock, until: .now + Self.reusePatience, moved) {
+        used.add(window, machine)
         return connection
       }
       world.debug("the window that was open does not answer")

@@ -22,11 +22,9 @@ extension Connect {
     guard let state = machine.powerState, state != .running, state != .starting else {
       return false
     }
-    guard try await mayStart(machine, state) else {
-      let open = end.map { "; its window ends at \(localTimeText($0, now: world.clock.now()))" }
-      throw Failure(
-        .vmNotRunning, what: "\(machine.name) is not running",
-        why: "its state is \(state)\(open ?? "")",
+    guard try await world.mayStart(machine, state, options.jit.start) else {
+      throw Failure.notRunning(
+        machine, state, openUntil: end.map { localTimeText($0, now: world.clock.now()) },
         next: retype("--start", machine))
     }
     let name = machine.name
@@ -35,16 +33,30 @@ extension Connect {
     machine = try await azure.directory.get(machine.id, known: machine)
     return true
   }
+}
 
-  private func mayStart(
-    _ machine: VirtualMachine, _ state: PowerState
+extension Failure {
+  /// A machine that is off and was not to be started.
+  static func notRunning(
+    _ machine: VirtualMachine, _ state: PowerState, openUntil end: String? = nil, next: String
+  ) -> Failure {
+    Failure(
+      .vmNotRunning, what: "\(machine.name) is not running",
+      why: "its state is \(state)" + (end.map { "; its window ends at \($0)" } ?? ""), next: next)
+  }
+}
+
+extension World {
+  /// Whether a stopped machine may be started: by the setting, or asked.
+  func mayStart(
+    _ machine: VirtualMachine, _ state: PowerState, _ setting: SSHOptions.YesNoAsk
   ) async throws(Failure) -> Bool {
-    switch options.jit.start {
+    switch setting {
     case .yes: return true
     case .no: return false
     case .ask:
       let question = "\(machine.name) is \(state). Start it?"
-      switch await world.ask({ $0.confirm(question) }) {
+      switch await ask({ $0.confirm(question) }) {
       case .given(let answer): return answer
       case .interrupted: throw Failure(.interrupted, what: "interrupted")
       default: return false

@@ -15,7 +15,7 @@ extension Connect {
 
   /// Knocks until the port answers, and watches beside it what becomes of the request.
   func waitForPort(
-    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window, _ isDesktop: Bool,
+    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: GrantedWindow, _ isDesktop: Bool,
     _ progress: Progress
   ) async throws(Failure) -> AnsweringConnection {
     let address = try address(of: machine, window.policy.machine(machine.id))
@@ -34,18 +34,14 @@ extension Connect {
         return connection
       }
     } catch {
-      if error.code == .windowRefused { own.distrust(window.record) }
+      if [.windowRefused, .windowVanished].contains(error.code) { own.distrust(window.record) }
       throw error
     }
     own.distrust(window.record)
-    throw Failure(
-      .windowTimeout,
-      what: "port \(port) of \(machine.name) (\(address)) did not answer within "
-        + elapsedText(limit),
-      why: "the window for \(window.sourceText) ends at "
-        + localTimeText(window.end, now: world.clock.now())
-        + "; the VM may see another address of yours, or nothing listens on the port",
-      next: "jitconnect doctor \(machine.name)")
+    let shut = ShutPort(
+      world: world, azure: azure, machine: machine, window: window, address: address,
+      connectPort: port, settings: options.jit)
+    throw await shut.timeout(after: limit)
   }
 
   /// Blocks until a server answers; nil at the deadline or when told to stop.
@@ -68,17 +64,9 @@ extension Connect {
 
   func probe(_ address: String, port: Int, _ greeting: Greeting) async throws(Failure) -> PortProbe
   {
-    guard let port = UInt16(exactly: port), port > 0 else {
-      throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
+    var probe = try await PortProbe.resolving(address, port: port, greeting) {
+      [options] target throws(Failure) in try options.localAddress(towards: target)
     }
-    let found = await outcomeOfBlocking {
-      [self] () throws(Failure) -> (InternetAddress, InternetAddress?) in
-      let targets = try InternetAddress.resolve(address, port: port, family: .ipv4)
-      return (targets[0], try localAddress(towards: targets[0]))
-    }
-    let (target, local) = try found.get()
-    var probe = PortProbe(target, greeting)
-    probe.local = local
     probe.answerTimeout = options.connectTimeout.map { .seconds($0) } ?? Self.answerTimeout
     return probe
   }
@@ -114,10 +102,11 @@ extension Connect {
   ///
   /// - Returns: why it will not open; nil when it was told to stop looking.
   private func watchRequest(
-    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: Window
+    _ azure: AzureAccess, _ machine: VirtualMachine, _ window: GrantedWindow
   ) async -> Failure? {
     let begun = ContinuousClock.now
     var hasTold = false
+    var rule = RuleWatch(azure: azure, machine: machine, window: window.record)
     while !Task.isCancelled {
       guard (try? await Task.sleep(for: .seconds(3))) != nil else { return nil }
       let state: JITPolicy.Window?
@@ -131,7 +120,10 @@ extension Connect {
         continue
       }
       guard let state else { continue }
-      if !state.port.status.mayOpen { return refused(machine, window.port, state.port.status) }
+      if !state.port.status.mayOpen {
+        return .windowRefused(machine.name, window.port, state.port.status)
+      }
+      if state.port.status == .initiated, let vanished = await rule.look() { return vanished }
       if state.port.status == .initiated, !hasTold, ContinuousClock.now - begun > Self.patience {
         hasTold = true
         world.console.warn(

@@ -15,6 +15,8 @@ package struct Connect: Sendable {
   let words: [[UInt8]]
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
+  /// What is to be closed at the end (`JitCloseOnExit`).
+  let used = UsedWindows()
   /// What is to be done with a desktop.
   package let desktop: DesktopPreparation
   let goal: Goal
@@ -69,7 +71,8 @@ package struct Connect: Sendable {
       return try await openDesktopBehindSSH(machine, connection, isConfirmed: false)
     case .shortcut(let machine, let connection, let login):
       let plan = SessionPlan(self, machine: machine, isConfirmed: false, login: login)
-      if let ending = try await plan.run(over: connection) { return ending.status }
+      let ending = try await watchingRules { try await plan.run(over: connection) }
+      if let ending { return ending.status }
       // The key is not the pinned one: Azure says first which machine is meant.
       guard
         case .ssh(let machine, let connection, let login) = try await findWay(usingMemory: false)
@@ -88,7 +91,7 @@ package struct Connect: Sendable {
     over connection: AnsweringConnection, with machine: VirtualMachine, _ login: EntraLogin?
   ) async throws -> Ending {
     let plan = SessionPlan(self, machine: machine, isConfirmed: true, login: login)
-    return try await plan.run(over: connection) ?? .noStatus
+    return try await watchingRules { try await plan.run(over: connection) } ?? .noStatus
   }
 
   /// Where the flow through Azure has led.
@@ -274,6 +277,9 @@ package struct Connect: Sendable {
       }
     }
   }
+
+  static let rdpPort = 3389
+  static let sshPort = 22
 
   /// Failures that a remembered machine or policy may have caused: it is looked up again, once.
   private static func mayComeFromMemory(_ failure: Failure) -> Bool {

@@ -14,8 +14,12 @@ import Synchronization
 package final class Interrupts: Sendable {
   private let received = Atomic<Int32>(0)
   private let pauses = Atomic<Int>(0)
+  private let remains = Mutex<(@Sendable () -> String?)?>(nil)
 
   package init() {}
+
+  /// What an interruption from now on leaves behind, asked when it comes.
+  func leaving(_ text: @escaping @Sendable () -> String?) { remains.withLock { $0 = text } }
 
   /// The signal that ended the flow; nil when none did.
   package var signal: Int32? {
@@ -51,11 +55,11 @@ package final class Interrupts: Sendable {
     if signal != nil {
       // Of what the interrupted step had to say only what it leaves behind is of interest, not the
       // call that broke off.
-      var interruption = Failure(.interrupted, what: "interrupted")
+      var interruption = Failure(.interrupted, what: "interrupted", why: remains.withLock { $0 }?())
       if case .failure(let failure as Failure) = result, failure.code == .interrupted,
         failure.cause == nil
       {
-        interruption.why = failure.why
+        interruption.why = failure.why ?? interruption.why
       }
       throw interruption
     }

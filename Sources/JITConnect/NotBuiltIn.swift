@@ -19,10 +19,13 @@ extension Connect {
       }
       try refuse("a command to a master (-O)")
     }
+    if options.jit.closeOnExit, options.jit.isOn, options.jit.client == .openssh {
+      // This process becomes ssh: nobody is left at the end.
+      try refuse("--close-on-exit with --client openssh", "leave out one of them")
+    }
     if options.jit.client == .openssh, options.jit.isSpelledOut(.entra), options.jit.entra == .yes {
       try refuse("--entra with --client openssh", "leave out one of them")
     }
-    if options.jit.closeOnExit { try refuse("--close-on-exit", "the window ends by itself") }
     if commandLine.has(.dryRun) { try refuse("--dry-run") }
     if goal == .session { try refuseWhatOnlyDesktopsTake() }
   }

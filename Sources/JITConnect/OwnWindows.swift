@@ -43,6 +43,16 @@ package struct OwnWindows: Sendable {
       .sorted { $0.end > $1.end }
   }
 
+  /// Those of this user on a machine that are not over by their own time.
+  package func all(on machine: ResourceID) -> [Window] {
+    read().filter { $0.machine == machine && $0.isOwn }
+  }
+
+  /// Forgets windows that are over before their time.
+  package func forget(_ over: [Window]) {
+    change { windows in windows.removeAll { over.contains($0) } }
+  }
+
   /// Whether a window in a policy is one that this user opened.
   package func holds(_ window: JITPolicy.Window) -> Bool {
     read().contains { $0.isOwn && $0.isSame(as: window) }
@@ -53,13 +63,19 @@ package struct OwnWindows: Sendable {
     read().contains { !$0.isUsable && $0.isSame(as: window) }
   }
 
-  package func record(_ window: Window) {
+  package func record(_ new: [Window]) {
+    guard !new.isEmpty else { return }
     change { windows in
-      windows.removeAll {
-        $0.machine == window.machine && $0.port == window.port && $0.sources == window.sources
-          && $0.isOwn
+      for window in new {
+        // An older one for the same is still ours; it is only not used again.
+        for index in windows.indices
+        where windows[index].machine == window.machine && windows[index].port == window.port
+          && windows[index].sources == window.sources && windows[index].isOwn
+        {
+          windows[index].isUsable = false
+        }
+        windows.insert(window, at: 0)
       }
-      windows.append(window)
     }
   }
 

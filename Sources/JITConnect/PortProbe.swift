@@ -48,11 +48,20 @@ package struct Greeting: Sendable {
   /// What the client sends first; ssh's server speaks first.
   package var hello: [UInt8]
   package var examine: @Sendable ([UInt8]) -> Verdict
+  /// Whether a connection that stands is answer enough.
+  package var isConnection = false
 
   package init(hello: [UInt8], examine: @escaping @Sendable ([UInt8]) -> Verdict) {
     self.hello = hello
     self.examine = examine
   }
+
+  /// Whatever listens: that the connection stands is the answer.
+  package static let anything: Greeting = {
+    var greeting = Greeting(hello: []) { _ in .ready }
+    greeting.isConnection = true
+    return greeting
+  }()
 
   /// An SSH server's identification line, after at most 64 KiB of other lines (RFC 4253 §4.2).
   package static let ssh = Greeting(hello: []) { bytes in
@@ -86,6 +95,27 @@ package struct PortProbe: Sendable {
   package init(_ address: InternetAddress, _ greeting: Greeting) {
     self.address = address
     self.greeting = greeting
+  }
+
+  /// Looks names up on a thread that may wait.
+  ///
+  /// - Parameter local: the local address to come from; nil leaves it to the system.
+  static func resolving(
+    _ address: String, port: Int, _ greeting: Greeting,
+    from local: @escaping @Sendable (InternetAddress) throws(Failure) -> InternetAddress? = {
+      _ in nil
+    }
+  ) async throws(Failure) -> PortProbe {
+    guard let port = UInt16(exactly: port), port > 0 else {
+      throw Failure(.usage, what: "\(port) is no port", next: "give a port from 1 to 65535")
+    }
+    let found = await outcomeOfBlocking { () throws(Failure) -> PortProbe in
+      let target = try InternetAddress.resolve(address, port: port, family: .ipv4)[0]
+      var probe = PortProbe(target, greeting)
+      probe.local = try local(target)
+      return probe
+    }
+    return try found.get()
   }
 
   private struct Attempt {
@@ -158,6 +188,7 @@ package struct PortProbe: Sendable {
   private func advance(_ attempt: inout Attempt) throws(Failure) -> Progress {
     guard attempt.isConnected else {
       if connectionError(of: attempt.socket) != nil { return .gone }
+      if greeting.isConnection { return .ready }
       attempt.isConnected = true
       attempt.deadline = .now + answerTimeout
       if !greeting.hello.isEmpty, (try? writeAll(attempt.socket, greeting.hello)) == nil {

@@ -22,23 +22,61 @@ extension World {
     case .prefixes(let texts):
       var sources: [SourcePrefix] = []
       for text in texts {
-        guard let source = SourcePrefix(parsing: text) else {
-          throw Failure(
-            .addressNotIPv4, what: "\(printable(text, limit: 100)) is no IPv4 address",
-            next: "name an address, or a prefix such as 203.0.113.0/28, with --source")
+        if let named = settings.sourceSet(text) {
+          for prefix in named.set.prefixes {
+            let source = try prefixOf(prefix)
+            // A set of a file spells nothing out, whoever names it.
+            guard source.isNarrow || named.origin == .commandLine else {
+              throw tooWide(source.text)
+            }
+            sources.append(try await wide(source, settings, isConfirmed: isConfirmed))
+          }
+          continue
         }
-        sources.append(try await wide(source, settings, isConfirmed: isConfirmed))
+        guard !JitSourceSet.isName(text) else { throw unknownSet(text, settings) }
+        sources.append(
+          try await wide(try prefixOf(text), settings, isConfirmed: isConfirmed))
       }
       return sources
     }
   }
 
-  private func ownPublicAddress(_ settings: JitSettings) async throws(Failure) -> SourcePrefix {
+  private func prefixOf(_ text: String) throws(Failure) -> SourcePrefix {
+    guard let source = SourcePrefix(parsing: text) else {
+      throw Failure(
+        .addressNotIPv4, what: "\(printable(text, limit: 100)) is no IPv4 address",
+        next: "name an address, or a prefix such as 203.0.113.0/28, with --source")
+    }
+    return source
+  }
+
+  private func unknownSet(_ name: String, _ settings: JitSettings) -> Failure {
+    let known = settings.sourceSets.map(\.set.name)
+    return Failure(
+      .settingInvalid, what: "no set of sources is named \(printable(name, limit: 100))",
+      why: known.isEmpty ? nil : "there are: \(known.joined(separator: ", "))",
+      next: "write it down: JitSourceSet \(printable(name, limit: 100))=ADDRESS,… in "
+        + "~/.config/jitconnect/config; or name an IPv4 address with --source")
+  }
+
+  private func tooWide(_ name: String) -> Failure {
+    Failure(
+      .sourceTooWide, what: "the source \(name) lets in too many",
+      why: "a prefix shorter than /24 counts only when the command line spells it out",
+      next: "add --source \(name) to the command line, if you mean it")
+  }
+
+  func addressServices(_ settings: JitSettings) -> AddressServices {
     let services = settings.ipServices
-    let detector = AddressServices(
+    return AddressServices(
       services: services.isEmpty ? AddressServices.builtIn : services, http: http)
+  }
+
+  private func ownPublicAddress(_ settings: JitSettings) async throws(Failure) -> SourcePrefix {
     let console = console
-    let text = try await detector.detect { console.warn("the public address may differ: \($0)") }
+    let text = try await addressServices(settings).detect {
+      console.warn("the public address may differ: \($0)")
+    }
     debug("public address \(text)")
     guard let source = SourcePrefix(parsing: text) else {
       throw Failure(.addressUnclear, what: "\(text) is no IPv4 address", next: "use --source")
@@ -61,14 +99,9 @@ extension World {
   private func wide(
     _ source: SourcePrefix, _ settings: JitSettings, isConfirmed: Bool
   ) async throws(Failure) -> SourcePrefix {
-    guard let length = source.prefixLength, length < 24 else { return source }
+    if source.isNarrow { return source }
     let name = source.isAny ? "any" : source.text
-    guard settings.isSpelledOut(.source) else {
-      throw Failure(
-        .sourceTooWide, what: "the source \(name) lets in too many",
-        why: "a prefix shorter than /24 counts only when the command line spells it out",
-        next: "add --source \(name) to the command line, if you mean it")
-    }
+    guard settings.isSpelledOut(.source) else { throw tooWide(name) }
     if isConfirmed { return source }
     let question = "Let in \(source.isAny ? "every address there is" : source.text)?"
     switch await ask({ $0.confirm(question) }) {
@@ -100,4 +133,9 @@ extension World {
     }
     return answer ?? .notPossible
   }
+}
+
+extension SourcePrefix {
+  /// Whether it lets in no more than 256 addresses.
+  var isNarrow: Bool { prefixLength.map { $0 >= 24 } ?? true }
 }

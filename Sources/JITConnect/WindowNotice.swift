@@ -35,6 +35,11 @@ final class WindowNotice: Sendable {
     }
   }
 
+  /// The window was closed again (`JitCloseOnExit`).
+  func closed(port: Int, of machine: String) {
+    text.withLock { $0 = "port \(port) of \(machine) is closed again" }
+  }
+
   /// The interruption with what it leaves behind.
   func explaining(_ failure: Failure) -> Failure {
     var failure = failure

@@ -46,16 +46,19 @@ package struct WindowPlan: Sendable, Equatable {
     package var duration: Duration?
     /// `JitKeepOthers`
     package var keepsOthers: Bool
+    /// False where a rule for UDP serves too.
+    package var needsTCP = true
 
     package init(
       machineName: String, port: Int, sources: [SourcePrefix], duration: Duration? = nil,
-      keepsOthers: Bool = false
+      keepsOthers: Bool = false, needsTCP: Bool = true
     ) {
       self.machineName = machineName
       self.port = port
       self.sources = sources
       self.duration = duration
       self.keepsOthers = keepsOthers
+      self.needsTCP = needsTCP
     }
   }
 
@@ -137,7 +140,8 @@ package struct WindowPlan: Sendable, Equatable {
   ) throws(Failure) -> PortRule {
     let rules = entry.ports.filter { $0.number == wish.port }
     if let rule = rules.first(where: \.coversTCP) { return rule }
-    let allowed = entry.ports.filter(\.coversTCP).map { String($0.number) }
+    if !wish.needsTCP, let rule = rules.first { return rule }
+    let allowed = entry.ports.filter { $0.coversTCP || !wish.needsTCP }.map { String($0.number) }
     throw Failure(
       .policyForbidsPort,
       what: "the policy of \(wish.machineName) does not allow port \(wish.port)",

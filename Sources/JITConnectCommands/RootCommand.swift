@@ -28,7 +28,8 @@ struct RootCommand: ParsableCommand {
     version: Version.longText,
     subcommands: [
       SSHVerb.self, RDPCommand.self, ListCommand.self, StatusCommand.self, EnableCommand.self,
-      EditCommand.self, DisableCommand.self, LoginCommand.self, LogoutCommand.self,
+      EditCommand.self, DisableCommand.self, RequestCommand.self, CloseCommand.self,
+      HistoryCommand.self, DoctorCommand.self, LoginCommand.self, LogoutCommand.self,
       WhoamiCommand.self, SSHConfigCommand.self,
     ], helpNames: .long)
 

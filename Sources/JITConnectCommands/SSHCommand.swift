@@ -132,13 +132,14 @@ struct SSHCommand {
     }
     world.background = background
     let desktop = DesktopPreparation(report: DesktopReport.writer(line.has(.json)))
+    let connect = Connect(
+      world, options, line, goal: isSSHAlone ? .session : .sessionOrDesktop, desktop: desktop,
+      words: words)
     do {
-      return try await Connect(
-        world, options, line, goal: isSSHAlone ? .session : .sessionOrDesktop, desktop: desktop,
-        words: words
-      ).run()
+      return try await connect.run()
     } catch let failure as Failure {
       VerbRunner.tell(failure, asJSON: desktop.isMade && line.has(.json), console)
+      await connect.offerDoctor(after: failure)
       // A Ctrl-C at a question is a key, not a signal.
       if failure.code == .interrupted {
         Signals.die(of: world.interrupts.signal ?? Signals.end ?? SIGINT)

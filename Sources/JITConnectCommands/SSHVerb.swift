@@ -20,6 +20,9 @@ struct SSHVerb: ParsableCommand {
 
   @OptionGroup var window: WindowOptions
 
+  @Flag(inversion: .prefixedNo, help: "Close the window when the session ends. (default: no)")
+  var closeOnExit: Bool?
+
   @Option(help: ArgumentHelp("Where to look for the VM.", valueName: "id or name"))
   var subscription: String?
 

@@ -51,6 +51,8 @@ extension Failure.Code {
   package static let portStillOpen = Self("port-still-open")
   package static let windowRefused = Self("window-refused")
   package static let windowTimeout = Self("window-timeout")
+  package static let windowVanished = Self("window-vanished")
+  package static let windowNotClosed = Self("window-not-closed")
 
   // SSH
   package static let hostUnreachable = Self("host-unreachable")

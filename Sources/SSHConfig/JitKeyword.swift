@@ -3,6 +3,7 @@ package enum JitKeyword: String, CaseIterable, Sendable {
   case duration = "JitDuration"
   case reason = "JitReason"
   case source = "JitSource"
+  case sourceSet = "JitSourceSet"
   case ipServices = "JitIPServices"
   case subscription = "JitSubscription"
   case resourceGroup = "JitResourceGroup"
@@ -53,6 +54,8 @@ package struct JitKeywordRow: Sendable {
     case command
     /// `auto`, `any`, or IPv4 addresses and prefixes; several with commas.
     case source
+    /// `name=` and IPv4 addresses and prefixes, with commas; each name counts once.
+    case sourceSet
     /// https URLs; several with commas.
     case urls
     /// A VM's name, `group/vm` or a resource id.
@@ -79,6 +82,7 @@ extension JitKeyword {
     row(.duration, .duration, nil, "DURATION"),
     row(.reason, .text, nil, "REASON"),
     row(.source, .source, "auto", "SOURCE"),
+    row(.sourceSet, .sourceSet, nil, "SOURCE_SET"),
     row(.ipServices, .urls, nil, "IP_SERVICES"),
     row(.subscription, .text, nil, "SUBSCRIPTION"),
     row(.resourceGroup, .text, nil, "RESOURCE_GROUP"),
@@ -182,6 +186,11 @@ extension JitKeyword {
       case .success: return .success(value)
       case .failure(let error): return .failure(error)
       }
+    case .sourceSet:
+      switch JitSourceSet.parse(value) {
+      case .success(let set): return .success(set.text)
+      case .failure(let error): return .failure(error)
+      }
     case .urls:
       let urls = JitKeyword.list(value)
       guard !urls.isEmpty else { return .failure(JitValueError("missing argument.")) }
@@ -228,7 +237,7 @@ package enum JitSource: Sendable, Equatable {
   case auto
   /// Everyone; only where spelled out on the command line.
   case any
-  /// IPv4 addresses and prefixes.
+  /// IPv4 addresses, prefixes, and names of sets (``JitSourceSet``).
   case prefixes([String])
 
   package static func parse(_ value: String) -> Result<JitSource, JitValueError> {
@@ -247,7 +256,7 @@ package enum JitSource: Sendable, Equatable {
         return .failure(
           JitValueError("just-in-time access takes IPv4 addresses only, not \"\(part)\"."))
       }
-      guard isAddressOrPrefix(part) else {
+      guard isAddressOrPrefix(part) || JitSourceSet.isName(part) else {
         return .failure(JitValueError("\"\(part)\" is no IPv4 address or prefix."))
       }
     }
@@ -279,7 +288,7 @@ package enum JitSource: Sendable, Equatable {
       }
   }
 
-  private static func isAddressOrPrefix(_ text: String) -> Bool {
+  static func isAddressOrPrefix(_ text: String) -> Bool {
     let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
       .map { String(decoding: $0, as: UTF8.self) }
     guard let address = parts.first, isAddress(address) else { return false }

@@ -15,6 +15,7 @@ struct SSHConfigDraft: Sendable, Equatable {
   var jit: [JitKeyword: JitSettings.Value] = [:]
 
   // What accumulates, or has parts that are set apart
+  var sourceSets: [JitSettings.NamedSources] = []
   var identityFiles: [NamedFile] = []
   var certificateFiles: [NamedFile] = []
   var localForwards: [SSHForward] = []
@@ -42,8 +43,14 @@ struct SSHConfigDraft: Sendable, Equatable {
     if settings[keyword] == nil { settings[keyword] = Setting(words: words, origin: origin) }
   }
 
+  /// The first value wins; of sets of sources, the first of each name.
   mutating func set(_ keyword: JitKeyword, _ text: String, _ origin: SSHOrigin) {
-    if let first = jit[keyword] {
+    if keyword == .sourceSet {
+      guard case .success(let set) = JitSourceSet.parse(text),
+        !sourceSets.contains(where: { $0.set.name == set.name })
+      else { return }
+      sourceSets.append(JitSettings.NamedSources(set: set, origin: origin))
+    } else if let first = jit[keyword] {
       // Line ends cannot be part of a value. The final pass reads every line again.
       let isKnown = first.text.split(separator: "\n").contains(text[...])
       if keyword.accumulates, !isKnown { jit[keyword]?.text = first.text + "\n" + text }

@@ -203,7 +203,7 @@ struct SSHConfigReader {
       switch keyword.row.syntax {
       // One quoted word is the whole command; else the quotes are the command's own.
       case .command: words.count == 1 ? words[0] : arguments.command()
-      case .source, .urls: words.joined(separator: ",")
+      case .source, .urls, .sourceSet: words.joined(separator: ",")
       case .text, .duration, .states, .target, .size, .switchOrPort: words.joined(separator: " ")
       }
     switch keyword.read(joined) {

@@ -161,7 +161,10 @@ extension SSHOptions {
 
   private func jitLines() -> [String] {
     JitKeyword.allCases.flatMap { keyword in
-      let lines = jit.values[keyword]?.text.split(separator: "\n") ?? []
+      let lines =
+        keyword == .sourceSet
+        ? jit.sourceSets.map { $0.set.text[...] }
+        : jit.values[keyword]?.text.split(separator: "\n") ?? []
       return lines.map { "\(lowercased(keyword.rawValue)) \($0)" }
     }
   }

@@ -238,9 +238,24 @@ package struct JitSettings: Sendable, Equatable {
     }
   }
 
-  package var values: [JitKeyword: Value]
+  /// A set of sources and where it was written.
+  package struct NamedSources: Sendable, Equatable {
+    package var set: JitSourceSet
+    package var origin: SSHOrigin
+  }
 
-  package init(values: [JitKeyword: Value] = [:]) { self.values = values }
+  package var values: [JitKeyword: Value]
+  package var sourceSets: [NamedSources]
+
+  package init(values: [JitKeyword: Value] = [:], sourceSets: [NamedSources] = []) {
+    self.values = values
+    self.sourceSets = sourceSets
+  }
+
+  /// The set of that name, in any case.
+  package func sourceSet(_ name: String) -> NamedSources? {
+    sourceSets.first { $0.set.name == lowercased(name) }
+  }
 
   /// What was set, or the default; nil where neither is.
   package func text(_ keyword: JitKeyword) -> String? {

@@ -259,7 +259,8 @@ struct SSHOptionsBuilder {
       controlPersist: draft.isYes(.controlPersist) ? draft.controlPersistTime ?? 0 : nil,
       wantsTunnel: draft[.tunnel].map { $0 != "false" } ?? false,
       logLevel: draft[.logLevel].flatMap { SSHLogLevel(rawValue: $0) } ?? .info,
-      verbosity: min(3, verbosity), jit: JitSettings(values: draft.jit),
+      verbosity: min(3, verbosity),
+      jit: JitSettings(values: draft.jit, sourceSets: draft.sourceSets),
       unusedKeywords: unused, notes: notes + unused.map { Self.unusedNote($0, draft) },
       tokens: tokens, filesRead: filesRead, draft: draft)
   }

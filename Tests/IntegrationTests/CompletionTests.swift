@@ -54,7 +54,7 @@ import Testing
       (["--cloud", "AzureU"], ["AzureUSGovernment"]), (["db", "--no-ji"], ["--no-jit"]),
       (["db", "uptime", "--no-ji"], []), (["db", "w"], []), (["-p", "d"], []),
       (["-vp", "d"], []), (["-vp22", "d"], ["db"]),
-      (["-oJitSou"], ["-oJitSource=…"]), (["-o", "jitentra=y"], ["jitentra=yes"]),
+      (["-oJitReas"], ["-oJitReason=…"]), (["-o", "jitentra=y"], ["jitentra=yes"]),
       (["-c", "aes128-ctr,aes256-c"], ["aes128-ctr,aes256-ctr"]),
       (["-i", "%HOME%/.ssh/id"], ["%HOME%/.ssh/id_test", ":files…"]),
       (["-F", ""], [":files…"]),
@@ -167,7 +167,7 @@ import Testing
       ("jitconnect rg-10/d\t", "jitconnect rg-10/db"),
       ("jitconnect azureuser@d\tuptime", "jitconnect azureuser@db uptime"),
       ("jitconnect --resource-g\trg-49\tweb", "jitconnect --resource-group rg-49 web"),
-      ("jitconnect -o JitSourc\tan\tx", "jitconnect -o JitSource=any x"),
+      ("jitconnect -o JitEntr\ty\tx", "jitconnect -o JitEntra=yes x"),
       ("jitconnect statu\tdb", "jitconnect status db"),
     ] {
       try terminal.type(typed + "\u{01}echo shown: \n")

@@ -158,6 +158,33 @@ import Testing
     return stage
   }
 
+  @Test("a colleague's window that the remembered policy does not know is named beside the request")
+  func newerForeign() async throws {
+    let stage = try await Stage.ssh { $0.behaviour.namesRequestor = true }
+    // The policy is remembered, and the own window over.
+    #expect(try await stage.connect().status == 0)
+    try stage.write("state/jitconnect/windows.json", "[]")
+    stage.simulator.advance(by: .seconds(400))
+    stage.simulator.change { $0.clientAddress = "198.51.100.44" }
+    let elsewhere: [String: String?] = [
+      "XDG_STATE_HOME": stage.folder + "/work/state",
+      "XDG_CACHE_HOME": stage.folder + "/work/cache",
+    ]
+    let other = try await stage.connect("web1", ["--for", "1h"], environment: elsewhere)
+    #expect(other.status == 0, "\(other.error)")
+    stage.simulator.change {
+      $0.clientAddress = "203.0.113.7"
+      $0.delay = .milliseconds(50)
+    }
+    stage.simulator.resetReport()
+    let run = try await stage.connect()
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.error.contains("from 198.51.100.44 is open until"), "\(run.error)")
+    #expect(run.error.contains("may have ended it"))
+    #expect(stage.requests.count == 1)
+    #expect(stage.simulator.report.depthBeforeConnection() == 1)
+  }
+
   @Test("in a pipe a colleague's window is named, then the request is made")
   func foreignInPipe() async throws {
     let stage = try await withForeignWindow()

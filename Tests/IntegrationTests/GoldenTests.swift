@@ -12,7 +12,9 @@ import Testing
       ("list-help", ["list", "--help"]), ("enable-help", ["enable", "--help"]),
       ("edit-help", ["edit", "--help"]), ("disable-help", ["disable", "--help"]),
       ("query-kex", ["-Q", "kex"]), ("query-mac", ["-Q", "mac"]), ("query-key", ["-Q", "key"]),
-      ("rdp-help", ["rdp", "--help"]),
+      ("rdp-help", ["rdp", "--help"]), ("request-help", ["request", "--help"]),
+      ("close-help", ["close", "--help"]), ("status-help", ["status", "--help"]),
+      ("history-help", ["history", "--help"]), ("doctor-help", ["doctor", "--help"]),
     ])
   func texts(name: String, arguments: [String]) async throws {
     let run = try await Running(

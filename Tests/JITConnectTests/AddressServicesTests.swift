@@ -106,6 +106,27 @@ private final class FakeServices: HTTPTransport {
     #expect(failure.next?.contains("--source") == true)
   }
 
+  @Test("a pool of addresses is told with what covers it; a host without IPv4 in plain words")
+  func poolAndIPv6() async throws {
+    let pool = try await #require(throws: Failure.self) {
+      try await detect([("a", .body("5.6.7.9")), ("b", .body("5.6.7.8"))])
+    }
+    #expect(pool.next?.contains("--source 5.6.7.8/31") == true, "\(pool)")
+    var detector = AddressServices(
+      services: ["https://a", "https://b"],
+      http: FakeServices([
+        ("a", .failure(HTTPError(.connectFailed, "no route"))),
+        ("b", .failure(HTTPError(.nameNotFound, "no address"))),
+      ]))
+    detector.hasIPv4 = { false }
+    let failure = try await #require(throws: Failure.self) {
+      try await detector.detect { _ in }
+    }
+    #expect(failure.code == .addressNotIPv4)
+    #expect(failure.what.contains("no way to the Internet by IPv4"))
+    #expect(failure.next?.contains("NAT64") == true)
+  }
+
   @Test("only one, or none, is said so")
   func tooFew() async throws {
     let one = try await #require(throws: Failure.self) {

@@ -14,15 +14,32 @@ package struct JITPolicies: Sendable {
   package func list(
     subscription: String, resourceGroup: String? = nil
   ) async throws(Failure) -> [JITPolicy] {
+    try await list(
+      subscription: subscription, resourceGroups: resourceGroup.map { [$0] } ?? [])
+  }
+
+  /// The same with several groups to fall back to; those of them that may not be read are left out
+  /// while one may.
+  package func list(
+    subscription: String, resourceGroups: [String]
+  ) async throws(Failure) -> [JITPolicy] {
     let whole = await outcome { () async throws(Failure) in
       try await read("/subscriptions/\(subscription)", of: "subscription \(subscription)")
     }
-    guard let resourceGroup else { return try whole.get() }
+    if resourceGroups.isEmpty { return try whole.get() }
     switch whole {
     case .success(let policies) where !policies.isEmpty: return policies
     case .failure(let failure) where failure.httpStatus != 403: throw failure
-    default: return try await list(inGroup: resourceGroup, subscription: subscription)
+    default: break
     }
+    let parts = await sideBySide(resourceGroups) { group in
+      await outcome { () async throws(Failure) in
+        try await list(inGroup: group, subscription: subscription)
+      }
+    }
+    let lists = parts.compactMap { try? $0.get() }
+    if lists.isEmpty, case .failure(let failure)? = parts.first { throw failure }
+    return lists.flatMap { $0 }
   }
 
   /// Every policy of a resource group.

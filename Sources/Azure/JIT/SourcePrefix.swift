@@ -38,6 +38,29 @@ package struct SourcePrefix: Sendable, Hashable, CustomStringConvertible {
 
   package static let any = SourcePrefix(wire: "*")
 
+  /// The smallest block that holds all of them; nil where one of them is no IPv4.
+  package static func covering(_ prefixes: [SourcePrefix]) -> SourcePrefix? {
+    guard var first = prefixes.first?.first, var length = prefixes.first?.prefixLength else {
+      return nil
+    }
+    for prefix in prefixes {
+      guard let other = prefix.first, let otherLength = prefix.prefixLength else { return nil }
+      length = min(length, otherLength)
+      while length > 0, first & mask(length) != other & mask(length) { length -= 1 }
+      first &= mask(length)
+    }
+    let octets = [24, 16, 8, 0].map { String(first >> UInt32($0) & 255) }.joined(separator: ".")
+    return SourcePrefix(parsing: length == 32 ? octets : "\(octets)/\(length)")
+  }
+
+  /// Who is let in behind a pool of addresses: what covers them, or each alone where that would be
+  /// more than 256 addresses.
+  package static func pool(_ addresses: [SourcePrefix]) -> [SourcePrefix] {
+    guard let covering = covering(addresses), let length = covering.prefixLength, length >= 24
+    else { return addresses }
+    return [covering]
+  }
+
   /// `*`, `0.0.0.0/0` and their like.
   package var isAny: Bool { prefixLength == 0 }
 

@@ -31,6 +31,8 @@ package struct FleetFilter: Sendable, Equatable {
     }
   }
 
+  /// Names of machines, in any case; empty is every machine.
+  package var names: [String]
   /// An id or a display name; nil is every subscription.
   package var subscription: String?
   package var resourceGroup: String?
@@ -39,9 +41,10 @@ package struct FleetFilter: Sendable, Equatable {
   package var tags: [Tag]
 
   package init(
-    subscription: String? = nil, resourceGroup: String? = nil,
+    names: [String] = [], subscription: String? = nil, resourceGroup: String? = nil,
     operatingSystem: OperatingSystem? = nil, tags: [Tag] = []
   ) {
+    self.names = names
     self.subscription = subscription
     self.resourceGroup = resourceGroup
     self.operatingSystem = operatingSystem
@@ -50,6 +53,7 @@ package struct FleetFilter: Sendable, Equatable {
 
   package func holds(_ machine: VirtualMachine) -> Bool {
     tags.allSatisfy { $0.holds(machine.tags) }
+      && (names.isEmpty || names.contains { $0.lowercased() == machine.name.lowercased() })
       && (operatingSystem.map { $0 == machine.operatingSystem } ?? true)
       && (resourceGroup.map { $0.lowercased() == machine.resourceGroup.lowercased() } ?? true)
   }
@@ -58,6 +62,10 @@ package struct FleetFilter: Sendable, Equatable {
   /// and do in its queries.
   var conditions: [String] {
     var conditions: [String] = []
+    if !names.isEmpty {
+      let list = names.map(ResourceGraph.literal).joined(separator: ", ")
+      conditions.append("name in~ (\(list))")
+    }
     if let resourceGroup { conditions.append(VirtualMachineQuery.inGroup(resourceGroup)) }
     if let operatingSystem {
       conditions.append(

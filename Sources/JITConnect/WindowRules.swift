@@ -1,0 +1,67 @@
+import Azure
+import Platform
+
+/// The rules of windows in the security groups before a machine.
+struct WindowRules: Sendable {
+  enum State: Sendable, Equatable {
+    case present
+    case absent
+    /// A group cannot be read, or the rules stand elsewhere: on a firewall.
+    case unknown
+  }
+
+  let azure: AzureAccess
+  let machine: VirtualMachine
+
+  /// Whether a window's rule is in every security group on the way.
+  func state(of window: OwnWindows.Window) async -> State {
+    // On a firewall the rules are others.
+    guard window.mappedPort == nil,
+      let path = await azure.securityGroups.paths(to: machine).first, path.unread.isEmpty,
+      !path.groups.isEmpty
+    else { return .unknown }
+    let groups = path.windowRules(port: window.port)
+      .filter { $0.rule.isFor(window.sources) }.map(\.group.id)
+    return path.groups.allSatisfy { groups.contains($0.id) } ? .present : .absent
+  }
+}
+
+/// Notices that a window's rule was there and is gone before its time.
+struct RuleWatch: Sendable {
+  let azure: AzureAccess
+  let machine: VirtualMachine
+  let window: OwnWindows.Window
+  private var wasThere = false
+  private var isBlind = false
+
+  init(azure: AzureAccess, machine: VirtualMachine, window: OwnWindows.Window) {
+    self.azure = azure
+    self.machine = machine
+    self.window = window
+  }
+
+  /// - Returns: that it vanished.
+  mutating func look() async -> Failure? {
+    if isBlind { return nil }
+    switch await WindowRules(azure: azure, machine: machine).state(of: window) {
+    case .present: wasThere = true
+    case .unknown: isBlind = true
+    case .absent where wasThere:
+      return Failure(
+        .windowVanished,
+        what: "the rule that let \(texts(window.sources)) in to port \(window.port) of "
+          + "\(machine.name) is gone before its time",
+        why: "something removed it from the network security group; terraform apply does that",
+        next: "jitconnect request \(machine.resourceGroup)/\(machine.name):\(window.port)")
+    case .absent: break
+    }
+    return nil
+  }
+}
+
+extension SecurityGroupRule {
+  /// Whether it lets in these sources and nobody else.
+  func isFor(_ sources: [SourcePrefix]) -> Bool {
+    Set(self.sources.map { SourcePrefix(wire: $0) }) == Set(sources)
+  }
+}

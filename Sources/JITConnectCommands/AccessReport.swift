@@ -1,0 +1,76 @@
+import Azure
+import FoundationEssentials
+import JITConnect
+import Platform
+import Terminal
+
+/// What became of the ports that were asked for: the JSON of `request`.
+struct AccessReport: Encodable {
+  struct Window: Encodable {
+    var vm: String
+    var id: String?
+    var port: Int?
+    /// `open` (it answers), `requested` (nobody waited), `failed`, or `planned` in a dry run.
+    var state: String
+    /// Whether it was open before.
+    var wasOpen: Bool
+    var sources: [String]
+    var end: Date?
+    /// Where to connect.
+    var address: String?
+    var connectPort: Int?
+    var error: FailureReport.Body?
+  }
+
+  struct Call: Encodable {
+    var method: String
+    var url: String
+    /// JSON as text.
+    var body: String?
+  }
+
+  var windows: [Window]
+  var calls: [Call]?
+
+  init(_ accesses: [PortAccess], calls named: [RESTCall]?) {
+    windows = accesses.map { access in
+      let state =
+        if access.failure != nil {
+          "failed"
+        } else if access.answers == true {
+          "open"
+        } else if named != nil, access.window == nil {
+          "planned"
+        } else {
+          "requested"
+        }
+      return Window(
+        vm: access.name, id: access.machine?.id.text, port: access.port, state: state,
+        wasOpen: access.window?.isReused ?? false,
+        sources: access.window?.sources.map(\.text) ?? [], end: access.window?.end,
+        address: access.address, connectPort: access.window == nil ? nil : access.connectPort,
+        error: access.failure.map { FailureReport($0).error })
+    }
+    calls = named?.map { Call(method: $0.method, url: $0.url, body: $0.body?.jsonText) }
+  }
+
+  func text(for console: Console, now: Date) -> String {
+    var table = Table(header: ["VM", "PORT", "STATE", "FROM", "UNTIL", "CONNECT TO"])
+    table.rows = windows.map { window in
+      [
+        window.vm, window.port.map(String.init) ?? "",
+        window.error.map { "\(window.state): \($0.code)" } ?? window.state,
+        window.sources.joined(separator: ","), timeCell(window.end, console, now: now),
+        [window.address, window.connectPort.map(String.init)].compactMap(\.self)
+          .joined(separator: ":"),
+      ]
+    }
+    return table.text(for: console)
+  }
+}
+
+/// A time in a table: local for people, ISO 8601 in a pipe.
+func timeCell(_ date: Date?, _ console: Console, now: Date) -> String {
+  guard let date else { return "" }
+  return console.outputIsTerminal ? localTimeText(date, now: now) : date.formatted(.iso8601)
+}

@@ -1,0 +1,110 @@
+import AzureSimulator
+import Platform
+import Testing
+
+/// What is open, and who asked.
+@Suite(.limited) struct HistoryTests {
+  private func stage(
+    _ change: (inout SimulatorConfiguration) -> Void = { _ in }
+  ) throws -> Stage {
+    var configuration = Stage.configuration(
+      machines: [SimulatedMachine("web1"), SimulatedMachine("web2")],
+      policies: [
+        SimulatedPolicy(entries: [
+          .init("web1", ports: [.init(22, sources: ["203.0.113.0/24"]), .init(443)]),
+          .init("web2", ports: [.init(22)]),
+        ])
+      ])
+    change(&configuration)
+    return try Stage(configuration)
+  }
+
+  private func request(_ stage: Stage, _ words: [String]) async throws {
+    let run = try await stage.run(["request", "--no-wait"] + words)
+    #expect(run.status == 0, "\(run.error)")
+  }
+
+  @Test("status: power, ports with their limits, windows and whose, the rules in their order")
+  func status() async throws {
+    let stage = try stage()
+    try await request(stage, ["web1", "--for", "1h", "--reason", "a look"])
+    stage.simulator.add(
+      SecurityRule("deny-some", priority: 300, allows: false, ports: ["20-30"]), to: "web1-nsg")
+    let json = try await stage.run(["status", "web1", "--json"])
+    #expect(json.status == 0, "\(json.error)")
+    try Golden.compare(masked(json.text), with: "status.json")
+    let text = try await stage.run(["status", "RG-DEMO/web1"])
+    try Golden.compare(masked(text.text), with: "status.txt")
+    let terminal = try stage.terminal(["status", "web1"], columns: 160)
+    try await terminal.wait(for: "SECURITY GROUP")
+    #expect(try await terminal.end() == .exited(0))
+  }
+
+  @Test("status works with the right to read policies and machines alone, and says what it misses")
+  func statusBlind() async throws {
+    let stage = try stage {
+      $0.identities[0].grants = [
+        .init(actions: ["Microsoft.Security/*", "Microsoft.Compute/*/read"])
+      ]
+    }
+    let run = try await stage.run(["status", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    let report = try JSON(parsing: run.output)
+    #expect(report["isEnabled"] == true)
+    #expect(report["unread"]?.elements?.isEmpty == false)
+    #expect(report["rules"]?.elements?.isEmpty == true)
+  }
+
+  @Test("history: each request of this machine with its entry of the log")
+  func history() async throws {
+    let stage = try stage()
+    try await request(stage, ["web1", "--reason", "disk full"])
+    try await request(stage, ["web2", "--reason", "other"])
+    try await request(stage, ["web1:443", "web2", "--for", "30m"])
+    stage.simulator.advance(by: .seconds(400))
+    let run = try await stage.run(["history", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    let requests = try JSON(parsing: run.output)["requests"]?.elements ?? []
+    #expect(requests.map { $0["port"]?.integer } == [443, 22])
+    #expect(requests.map { $0["reason"]?.text } == [nil, "disk full"])
+    #expect(requests.map { $0["seconds"]?.integer } == [1800, 300])
+    #expect(requests.map { $0["clientAddress"] } == ["203.0.113.7", "203.0.113.7"])
+    #expect(requests.last?["status"] == "Revoked (Expired)")
+    // The request itself names nobody; the log does.
+    #expect(requests.allSatisfy { $0["who"]?.text?.isEmpty == false })
+
+    let text = try await stage.run(["history", "web1", "--since", "12h"])
+    let who = requests.first?["who"]?.text ?? ""
+    try Golden.compare(masked(text.text, [(who, "WHO")]), with: "history.txt")
+  }
+
+  @Test("a log that may not be read leaves the requests, and is told")
+  func withoutLog() async throws {
+    let stage = try stage {
+      $0.identities[0].grants = [.init(notActions: ["Microsoft.Insights/*"])]
+    }
+    try await request(stage, ["web1"])
+    let run = try await stage.run(["history", "web1"])
+    #expect(run.status == 0)
+    #expect(run.text.contains("\t22\t203.0.113.7\t5m\t"))
+    #expect(run.error.contains("the activity log: "), "\(run.error)")
+  }
+
+  @Test("the log's own form of an error is read, and its limit is kept")
+  func limit() async throws {
+    let stage = try stage()
+    try await request(stage, ["web1"])
+    let most = try await stage.run(["history", "web1", "--since", "90d", "--json"])
+    #expect(most.status == 0)
+    #expect(try JSON(parsing: most.output)["unread"]?.elements?.isEmpty == true)
+    stage.simulator.inject(
+      Fault(
+        .answer(
+          400, body: #"{"Code":"BadRequest","Message":"no such time"}"#, type: "application/json"),
+        path: "eventtypes"))
+    let odd = try await stage.run(["history", "web1", "--json"])
+    #expect(odd.text.contains("no such time"), "\(odd.text)")
+    let off = try await stage.run(["history", "nowhere"])
+    #expect(off.status == 3)
+  }
+}
