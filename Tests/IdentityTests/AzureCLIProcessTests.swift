@@ -38,6 +38,32 @@ import Testing
     #expect(token.tenant == tenantB)
   }
 
+  @Test(
+    "a token of the machine's own identity is not kept on disk, and is for known clouds only",
+    arguments: [
+      #"{"name":"systemAssignedIdentity","type":"servicePrincipal","assignedIdentityInfo":"MSI"}"#,
+      #"{"name":"ada@example.com","type":"user","cloudShellID":true}"#,
+    ])
+  func machine(user: String) async throws {
+    let az = try AzureCLIFixture()
+    try az.writeProfile([AzureCLIFixture.account(user: user)])
+    let fixture = az.fixture()
+    guard case .ready(let credential) = await AzureCLICredential.find(in: fixture.context) else {
+      Issue.record("az is signed in")
+      return
+    }
+    #expect(try await credential.storeIdentity(for: .arm)?.outlivesProcess == false)
+    var context = fixture.context
+    context.cloud.resourceManager = "https://arm.example"
+    guard case .ready(let other) = await AzureCLICredential.find(in: context) else { return }
+    do {
+      _ = try await other.token(for: .arm)
+      Issue.record("nothing was thrown")
+    } catch CredentialError.unavailable(let reason) {
+      #expect(reason.contains("must not go to https://arm.example"))
+    }
+  }
+
   @Test("an application's token in az's cache is used without az, while it lasts")
   func cachedApplication() async throws {
     for (end, expected) in [("1790003600", "cached"), ("1790000100", "from-az")] {
