@@ -128,7 +128,9 @@ import Testing
 
   @Test("in the keyring too a refresh replaces only the token that it used")
   func renewed() async throws {
-    let fixture = try LoginFixture(keyring: try keyring(try folder()))
+    let folder = try folder()
+    defer { withExtendedLifetime(folder) {} }
+    let fixture = try LoginFixture(keyring: try keyring(folder))
     try await fixture.add(fixture.account(), refresh: "rt-new")
     for (used, kept) in [("rt-0", "rt-new"), ("rt-new", "rt-9")] {
       await fixture.accounts.renew(

@@ -264,7 +264,8 @@ import Testing
       ("https://arm.own.example", "https://management.core.windows.net/", false),
       ("http://127.0.0.1:9", "https://management.core.windows.net/", false),
       ("https://management.azure.com", "https://management.core.windows.net/", true),
-      ("https://arm.own.example", "https://management.own.example/", true),
+      ("https://arm.own.example", "https://management.own.example/", false),
+      ("https://arm.own.example", "https://arm.own.example/", true),
     ] {
       cloud.resourceManager = manager
       cloud.audiences = [audience]
