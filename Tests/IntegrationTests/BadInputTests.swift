@@ -446,6 +446,17 @@ import Testing
     #expect(stage.simulator.report.calls.isEmpty)
   }
 
+  @Test("a reader that has seen enough ends a verb without a word, as any program")
+  func closedOutput() async throws {
+    let stage = try await Stage.greeting()
+    let run = try await Running(
+      ["-c", "trap '' PIPE; { \"$0\" list --json; echo $? >&2; } | true", Binary.path],
+      of: "/bin/bash",
+      environment: stage.environment, directory: stage.folder + "/work"
+    ).finish()
+    #expect(run.error == "141\n", "\(run.error)")
+  }
+
   @Test(
     "what is no virtual machine is named as what it is",
     arguments: [
