@@ -217,7 +217,7 @@ extension Failure {
   static func notRemoved(_ what: String, _ path: String, _ error: any Error) -> Failure {
     Failure(
       .fileUnwritable, what: "\(what) cannot be removed", why: "\(path): \(error)",
-      next: "rm -rf \(path)")
+      next: "make the folder writable, or remove the file yourself")
   }
 }
 

@@ -39,7 +39,7 @@ package struct CloudDirectory: Sendable {
     if let host = environment["AZURE_AUTHORITY_HOST"] {
       cloud.loginEndpoint = try authority(host, of: cloud).text
     }
-    cloud.argument = named.flatMap { isStandard(cloud, in: folder) ? nil : Self.quoted($0) }
+    cloud.argument = named.flatMap { isStandard(cloud, in: folder) ? nil : Self.word($0) }
     return cloud
   }
 
@@ -51,8 +51,15 @@ package struct CloudDirectory: Sendable {
     return standard.name == cloud.name && standard.resourceManager == cloud.resourceManager
   }
 
-  /// One word of a shell.
-  private static func quoted(_ word: String) -> String {
+  /// A cloud's name or address as one word of a shell; of an address, no more than may be shown.
+  private static func word(_ named: String) -> String {
+    var word = named
+    let query = named.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
+    if named.contains("://"), !query.isEmpty,
+      !query.hasPrefix("api-version=") || query.contains("&")
+    {
+      word = shownAddress(named) + "?…"
+    }
     let isPlain = word.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),

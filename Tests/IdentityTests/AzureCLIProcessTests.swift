@@ -38,6 +38,21 @@ import Testing
     #expect(token.tenant == tenantB)
   }
 
+  @Test("az gets the secret of a managed identity's endpoint, and none else of ours")
+  func environment() async throws {
+    let token = try await token(
+      """
+      test "$IDENTITY_HEADER$MSI_SECRET" = headsecret || exit 3
+      test -z "$AZURE_CLIENT_SECRET$ARM_OIDC_TOKEN$ARM_OIDC_REQUEST_TOKEN" || exit 4
+      echo '\(Self.answer)'
+      """,
+      environment: [
+        "IDENTITY_HEADER": "head", "MSI_SECRET": "secret", "AZURE_CLIENT_SECRET": "x",
+        "ARM_OIDC_TOKEN": "x", "ARM_OIDC_REQUEST_TOKEN": "x",
+      ])
+    #expect(token.secret.exposedText == "from-az")
+  }
+
   @Test(
     "a token of the machine's own identity is not kept on disk, and is for known clouds only",
     arguments: [
