@@ -38,6 +38,7 @@ struct CloseCommand: VerbCommand {
     let added: [(JitKeyword, String?)] = [(.keepOthers, keepOthers.map { $0 ? "yes" : "no" })]
     var closed: [ClosedWindow] = []
     var failures: [Failure] = []
+    var interruption: Failure?
     for text in targets {
       do throws(Failure) {
         let target = try RequestTarget(parsing: text)
@@ -47,15 +48,20 @@ struct CloseCommand: VerbCommand {
         let azure = try await AzureAccess(world, options.jit)
         let search = MachineSearch(world, azure, options.jit, command: "jitconnect close")
         let view = try await search.view(try TargetQuery(options))
-        let here = try await CloseWindows(world, azure, keepsOthers: options.jit.keepOthers)
-          .close(on: view, ports: target.ports)
-        if here.isEmpty { world.console.note("no window is open on \(view.machine.name)") }
-        closed += here
+        let known = closed.count
+        try await CloseWindows(world, azure, keepsOthers: options.jit.keepOthers)
+          .close(on: view, ports: target.ports, into: &closed)
+        if closed.count == known {
+          world.console.note("no window is open on \(view.machine.name)")
+        }
       } catch {
-        if error.code == .interrupted || targets.count == 1 { throw error }
+        // What was closed before is told all the same.
+        if error.code == .interrupted { interruption = error; break }
+        if targets.count == 1, closed.isEmpty { throw error }
         failures.append(error)
       }
     }
+    if let interruption, closed.isEmpty { throw interruption }
     let report = CloseReport(closed)
     if common.json {
       try JSONOutput.write(report)
