@@ -62,20 +62,21 @@ struct CloseCommand: VerbCommand {
       }
     }
     if let interruption, closed.isEmpty { throw interruption }
-    let report = CloseReport(closed)
+    for window in closed where window.staysOpen {
+      failures.append(
+        Failure(
+          .windowNotClosed,
+          what: "port \(window.port) of \(window.machine.name) stays open",
+          why: CloseReport.why(window)))
+    }
+    let report = CloseReport(closed, failures)
     if common.json {
       try JSONOutput.write(report)
     } else {
       let text = report.text(for: world.console, now: world.clock.now())
       try writeAll(STDOUT_FILENO, text.utf8)
     }
-    for window in closed where window.staysOpen {
-      failures.append(
-        Failure(
-          .windowNotClosed,
-          what: "port \(window.port) of \(window.machine.name) stays open",
-          why: report.why(window)))
-    }
+    if let interruption { throw interruption }
     for failure in failures where !common.json { world.console.error(failure) }
     return ExitStatus.common(to: failures)
   }
@@ -98,8 +99,11 @@ struct CloseReport: Encodable {
   }
 
   var windows: [Window]
+  /// What could not be closed or looked at; absent where all went well.
+  var errors: [FailureReport.Body]?
 
-  init(_ closed: [ClosedWindow]) {
+  init(_ closed: [ClosedWindow], _ failures: [Failure]) {
+    errors = failures.isEmpty ? nil : failures.map { FailureReport($0).error }
     windows = closed.map { closed in
       var window = Window(
         vm: closed.machine.name, id: closed.machine.id.text, port: closed.port,
@@ -117,7 +121,7 @@ struct CloseReport: Encodable {
     }
   }
 
-  func why(_ closed: ClosedWindow) -> String? {
+  static func why(_ closed: ClosedWindow) -> String? {
     if case .left(_, let why) = closed.ending { why } else { nil }
   }
 

@@ -63,7 +63,10 @@ struct EditCommand: VerbCommand {
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect edit")
     let view = try await search.view(try common.query(target, in: world.environment))
-    guard let policy = view.policy, let entry = view.entry,
+    var current = view.policy
+    // What is edited is compared with the policy itself, which a list may spell otherwise.
+    if wanted.isEmpty, let listed = current { current = try await azure.policies.get(listed.id) }
+    guard let policy = current, let entry = policy.machine(view.machine.id),
       let tree = PolicyEdit.entry(of: view.machine.id, in: policy.tree)
     else {
       throw Failure(

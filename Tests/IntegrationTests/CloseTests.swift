@@ -151,6 +151,9 @@ import Testing
     #expect(run.status == 1)
     #expect(run.code == "window-not-closed", "\(run.error)")
     #expect(run.error.contains("locked"))
+    let json = try await stage.run(["close", "web1", "--json"])
+    let errors = try JSON(parsing: json.output)["errors"]?.elements
+    #expect(errors?.map { $0["code"]?.text } == ["window-not-closed"])
     #expect(run.text.contains("\tleft\t"))
     #expect(isOpen(stage))
   }
