@@ -90,9 +90,9 @@ struct EntraLogin: Sendable {
       throw refused("it is not valid yet; check this machine's clock")
     }
     // Guests have another name here than in their token.
-    guard let principal = certificate.principals.first?.lowercased(), !principal.isEmpty,
-      principal.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
-    else { throw refused("it names nobody") }
+    // It becomes a part of commands, as a name that is typed does.
+    guard let principal = certificate.principals.first?.lowercased(), SSHName.isValidUser(principal)
+    else { throw refused("it names nobody who could log in") }
     world.debug("Entra ID certified a key for \(principal)")
     return EntraLogin(
       user: user ?? principal,

@@ -3,6 +3,12 @@ import JITConnect
 import Platform
 import Terminal
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A verb: a command of its own, not a stand-in for ssh.
 protocol VerbCommand: ParsableCommand, Sendable {
   var common: VerbOptions { get }
@@ -78,6 +84,8 @@ struct VerbRunner {
       return try await world.interrupts.during { try await command.run(in: world) }
     } catch {
       if let exit = error as? ExitCode { return exit.rawValue }
+      // Whoever reads has seen enough: as every program ends then.
+      if (error as? SystemError)?.number == EPIPE { Signals.die(of: SIGPIPE) }
       let failure = error as? Failure ?? Failure(.systemFailed, what: "\(error)")
       return report(failure, common, world.console)
     }

@@ -445,27 +445,4 @@ import Testing
     #expect(run.status == 255)
     #expect(stage.simulator.report.calls.isEmpty)
   }
-
-  @Test(
-    "what is no virtual machine is named as what it is",
-    arguments: [
-      ("box", "Microsoft.HybridCompute/machines", "box", "box is an Arc machine"),
-      (
-        "old", "Microsoft.ClassicCompute/virtualMachines", "OLD", "old is a classic virtual machine"
-      ),
-      ("set", "Microsoft.Compute/virtualMachineScaleSets", "set", "set is a scale set"),
-      (
-        "set", "Microsoft.Compute/virtualMachineScaleSets", "set_3",
-        "set_3 is an instance of the scale set set"
-      ),
-    ])
-  func lookalike(name: String, type: String, typed: String, told: String) async throws {
-    let stage = try await Stage.greeting { $0.lookalikes = [SimulatedLookalike(name, type: type)] }
-    let run = try await stage.run([typed])
-    #expect(run.status == 255)
-    #expect(run.code == "vm-unsupported", "\(run.error)")
-    #expect(run.error.contains(told), "\(run.error)")
-    let verb = try await stage.run(["status", typed])
-    #expect(verb.status == 6)
-  }
 }

@@ -95,6 +95,30 @@ import Testing
     #expect(stage.count("POST", "Microsoft.ResourceGraph") == 1)
   }
 
+  @Test("what a name holds never runs: bash gets it quoted as the line is")
+  func quoting() async throws {
+    let stage = try await Stage.greeting()
+    let name = #"Prod a'"$(touch ran)`touch ran`!x;\"#
+    try stage.write(
+      "cache/jitconnect/names", "jitconnect-names 1\ns\t1\t\(name)\n")
+    for (line, quoted) in [
+      ("jitconnect --subscription Pro", #"Prod\ a\'\"\$\(touch\ ran\)\`touch\ ran\`\!x\;\\"#),
+      ("jitconnect --subscription 'Pro", #"Prod a'\''"$(touch ran)`touch ran`!x;\"#),
+      ("jitconnect --subscription \"Pro", #"Prod a'\"\$(touch ran)\`touch ran\`"'!'"x;\\"#),
+    ] {
+      let run = try await stage.run(["--complete", "bash", line])
+      #expect(run.text == quoted + " \n")
+      // bash itself makes the same name of it again.
+      let quote = line.contains("'") ? "'" : line.contains("\"") ? "\"" : ""
+      let shown = try await Running(
+        ["-c", "printf %s \(quote)\(quoted)\(quote)"], of: "/bin/bash",
+        environment: stage.environment, directory: stage.folder + "/work"
+      ).finish()
+      #expect(shown.text == name)
+    }
+    #expect(Files.kind(of: stage.folder + "/work/ran") == nil)
+  }
+
   @Test("a cache that is none, and a home that is none, give no names and no words")
   func broken() async throws {
     let stage = try await Stage.greeting()

@@ -7,8 +7,8 @@ struct BashLine {
   /// What of the last word stands already before the part that readline replaces.
   private(set) var readlinePrefix = ""
 
-  /// Whether the last word stands in quotes that are still open.
-  private(set) var isInQuotes = false
+  /// The quote that is still open around the last word.
+  private(set) var openQuote: Character?
 
   /// - Parameter breaks: `COMP_WORDBREAKS`.
   init(_ line: String, breaks: String) {
@@ -37,22 +37,31 @@ struct BashLine {
       }
     }
     words.append(word)
-    isInQuotes = quote != nil
+    openQuote = quote
     // Inside quotes readline takes the whole word.
-    guard !isInQuotes, let last = word.lastIndex(where: { breaks.contains($0) }) else { return }
+    guard quote == nil, let last = word.lastIndex(where: { breaks.contains($0) }) else { return }
     // bash keeps these two at the head of the word it replaces (readline's special prefixes).
     let staysInWord = word[last] == "@" || word[last] == "$"
     readlinePrefix = String(staysInWord ? word[..<last] : word[...last])
   }
 
-  /// The rest of a word as it is put into the line.
+  /// The rest of a word as it is put into the line, which bash runs at the next Enter: names of
+  /// subscriptions are any text, and other people's.
   func inserted(_ word: String) -> String {
     let rest = word.dropFirst(readlinePrefix.count)
-    if isInQuotes { return String(rest) }
     var text = ""
     for character in rest {
-      if " \t\"'\\$`!*?[]{}()<>|&;#~".contains(character) { text.append("\\") }
-      text.append(character)
+      switch (openQuote, character) {
+      case ("'", "'"): text += "'\\''"
+      case ("'", _): text.append(character)
+      // A backslash would stay beside it; history is expanded inside these quotes.
+      case ("\"", "!"): text += "\"'!'\""
+      case ("\"", "\""), ("\"", "\\"), ("\"", "$"), ("\"", "`"): text += "\\\(character)"
+      case ("\"", _): text.append(character)
+      default:
+        if " \t\"'\\$`!*?[]{}()<>|&;#~".contains(character) { text.append("\\") }
+        text.append(character)
+      }
     }
     return text
   }

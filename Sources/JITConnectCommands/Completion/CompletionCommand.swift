@@ -72,15 +72,32 @@ struct CompletionCommand {
       input: null.number, output: null.number, error: null.number, newSession: true)
   }
 
+  /// Seconds.
+  private static let patience: UInt32 = 60
+
+  /// The settings that count for every machine: nobody asked for a `Match exec` to run.
+  private static func withoutPrograms(_ environment: Environment) -> SSHConfigWorld {
+    var world = SSHConfigWorld.system(environment)
+    world.run = { _ in false }
+    return world
+  }
+
   private func refresh() async {
     guard
       let world = try? World.atTheEdge(
         environment, programName: "jitconnect", logFile: nil, verbosity: 0, isQuiet: true,
         mayAsk: false),
-      // The settings of every machine: which cloud, which identity.
       let options = try? SSHConfigResolver.resolve(
-        SSHCommandLine.parse(["0"]), in: .system(environment), sources: .files(of: environment))
+        SSHCommandLine.parse(["0"]), in: Self.withoutPrograms(environment),
+        sources: .files(of: environment)),
+      // A keyring may be locked, and would ask to be opened at a press of the Tab key.
+      options.jit.tokenStore == .file
     else { return }
+    startThread {
+      // Whatever hangs: the next try is not held up by this one.
+      sleep(Self.patience)
+      exit(1)
+    }
     try? await FleetNames.refresh(world) { try await AzureAccess(world, options.jit) }
   }
 }
