@@ -153,7 +153,8 @@ import Testing
     #expect(run.error.contains("locked"))
     let json = try await stage.run(["close", "web1", "--json"])
     let errors = try JSON(parsing: json.output)["errors"]?.elements
-    #expect(errors?.map { $0["code"]?.text } == ["window-not-closed"])
+    #expect(errors?.isEmpty == false)
+    #expect(errors?.allSatisfy { $0["code"] == "window-not-closed" } == true)
     #expect(run.text.contains("\tleft\t"))
     #expect(isOpen(stage))
   }

@@ -146,6 +146,16 @@ import Testing
     #expect(stage.requests.count == (targets.contains("web1") ? 1 : 0))
   }
 
+  @Test("a dry run asks nothing: what would be asked about is told, and the calls follow")
+  func dryRunAsksNothing() async throws {
+    let stage = try Self.stage { $0.machines[0].power = .deallocated }
+    let terminal = try stage.terminal(["request", "web1", "--dry-run"])
+    try await terminal.wait(for: "# web1 is deallocated; --start starts it first")
+    try await terminal.wait(for: "/initiate")
+    #expect(try await terminal.end() == .exited(0))
+    #expect(stage.requests.isEmpty)
+  }
+
   @Test("Ctrl-C while Azure is asked says that a window may have been opened")
   func interruptedCall() async throws {
     let stage = try Self.stage()
