@@ -45,9 +45,11 @@ extension CloseWindows {
     var own: [[ResourceID: [ResourceID]]]
     /// A rule that lets a source of the lot in and is not only the lot's.
     var other: String?
+    /// Interfaces that could not be read: the rules may stand before them too.
+    var unreadInterfaces: [String]
 
     var most: Int { own.flatMap { $0.values.map(\.count) }.max() ?? 0 }
-    var unread: String? { paths.lazy.flatMap(\.unread).first }
+    var unread: String? { paths.lazy.flatMap(\.unread).first ?? unreadInterfaces.first }
   }
 
   /// Deletes the rules of a lot, waiting for those that are still to come.
@@ -108,7 +110,9 @@ extension CloseWindows {
     _ lot: RuleLot, _ machine: VirtualMachine, _ policy: JITPolicy,
     _ closing: [OwnWindows.Window]
   ) async -> Sight {
-    var sight = Sight(paths: await azure.securityGroups.paths(to: machine), own: [])
+    var sight = Sight(
+      paths: await azure.securityGroups.paths(to: machine), own: [],
+      unreadInterfaces: machine.unreadInterfaces)
     let wanted = SourceSet(prefixes: lot.sources.map(\.text))
     let lots = closing.filter { $0.machine == machine.id }
     for path in sight.paths {
@@ -157,7 +161,7 @@ extension CloseWindows {
       guard rules.isEmpty || rules.values.contains(where: { $0.allSatisfy(deleted.contains) })
       else { return reason?.why ?? reason?.what ?? "its rule could not be deleted" }
     }
-    return nil
+    return sight.unreadInterfaces.first
   }
 }
 

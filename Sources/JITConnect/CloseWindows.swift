@@ -94,8 +94,10 @@ package struct CloseWindows: Sendable {
         lots.append(RuleLot(port: window.port, sources: window.sources, items: [item]))
       }
     }
+    // A rule may have a port of a window that stays for somebody else's sake.
+    let ending = closing.filter { sharing($0, live, closing) == nil }
     for lot in lots {
-      for (item, outcome) in try await deleteRules(of: lot, machine, policy, closing) {
+      for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending) {
         switch outcome {
         case .over: end(item.window, .over)
         case .deleted:

@@ -100,6 +100,19 @@ import Testing
     #expect(run.text.contains("its rule may still appear"))
   }
 
+  @Test("an interface that may not be read may have the rule too: that is not called closed")
+  func unreadInterface() async throws {
+    let stage = try await opened { $0.machines[0].extraInterfaces = 1 }
+    var fault = Fault(
+      .error(403, code: "AuthorizationFailed", message: "no"), method: "GET",
+      path: "/networkInterfaces/web1-nic-2")
+    fault.times = nil
+    stage.simulator.inject(fault)
+    let run = try await stage.run(["close", "web1", "--json"])
+    #expect(run.status == 1, "\(run.error)")
+    #expect(try outcome(run) == ["left"])
+  }
+
   @Test("of two groups on the way, one that lost its rule is enough")
   func partial() async throws {
     let stage = try await opened { $0.machines[0].securityGroup = .both }
