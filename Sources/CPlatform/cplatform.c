@@ -169,6 +169,10 @@ int platform_spawn_with(
 #ifdef POSIX_SPAWN_SETSID
   if (flags & PLATFORM_SPAWN_NEW_SESSION) spawn_flags |= POSIX_SPAWN_SETSID;
 #endif
+  if (flags & PLATFORM_SPAWN_NEW_GROUP) {
+    spawn_flags |= POSIX_SPAWN_SETPGROUP;
+    if (result == 0) result = posix_spawnattr_setpgroup(&attributes, 0);
+  }
 #ifdef POSIX_SPAWN_CLOEXEC_DEFAULT
   spawn_flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #endif

@@ -48,13 +48,14 @@ package struct LoggedTransport: HTTPTransport {
 
   /// An address without what may be secret in it.
   static func shown(_ url: String) -> String {
+    let bare = shownAddress(url)
     let parts = url.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2 else { return printable(url, limit: 1000) }
+    guard parts.count == 2 else { return printable(bare, limit: 1000) }
     let query = parts[1].split(separator: "&").map { pair in
       let name = pair.prefix { $0 != "=" }
       return shownParameters.contains(name.replacing("%24", with: "$").lowercased())
         ? String(pair) : "\(name)=…"
     }
-    return printable("\(parts[0])?\(query.joined(separator: "&"))", limit: 1000)
+    return printable("\(bare)?\(query.joined(separator: "&"))", limit: 1000)
   }
 }

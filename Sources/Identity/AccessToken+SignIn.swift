@@ -6,7 +6,7 @@ extension AccessToken {
   package func signInCommand(in cloud: Cloud, scope: String, claims: String?) -> String? {
     switch source {
     case LoginCredential.name:
-      SignInSubject.ownLogin(tenant: tenant, cloud: cloud.nameInCommands, claims: claims)
+      SignInSubject.ownLogin(tenant: tenant, cloud: cloud.argument, claims: claims)
     case AzureCLICredential.name:
       SignInSubject.azureCLILogin(tenant: tenant, scope: scope, claims: claims)
     case AzureDeveloperCLICredential.name: "azd auth login"

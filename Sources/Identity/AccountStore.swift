@@ -48,9 +48,18 @@ package final class AccountStore: Sendable {
   /// Whether a sign-in is known whose secret lies in the keyring.
   package var usesKeyring: Bool { entries().contains { $0.refreshToken == nil } }
 
+  /// Whether the account is signed in (still).
+  func contains(_ account: Account) -> Bool {
+    entries().contains { $0.account.isSame(as: account) }
+  }
+
   /// - Returns: nil where the account is not signed in (any more).
   func refreshToken(of account: Account) async throws(Failure) -> SecretBytes? {
-    if let keyring { return try await keyring.secret(of: account.item) }
+    if let keyring {
+      return try await keyring.use { keyring throws(Failure) in
+        try keyring.secret(of: account.item)
+      }
+    }
     let entry = entries().first { $0.account.isSame(as: account) }
     return entry?.refreshToken.map { SecretBytes(Array($0.utf8)) }
   }
@@ -64,31 +73,39 @@ package final class AccountStore: Sendable {
         .fileUnwritable, what: "the sign-in cannot be kept", why: "there is no home folder",
         next: "set HOME or XDG_STATE_HOME")
     }
-    if let keyring { try await keyring.store(refreshToken, as: account.item) }
     let secret = keyring == nil ? refreshToken.exposedText : nil
-    try await change { entries in
+    try await change { [keyring] entries throws(Failure) in
+      try keyring?.store(refreshToken, as: account.item)
       var account = account
       if let index = entries.firstIndex(where: { $0.account.isSame(as: account) }) {
         let known = entries.remove(at: index).account
         account.tenants += known.tenants.filter { !account.tenants.contains($0) }
       }
       entries.insert(Entry(account: account, refreshToken: secret), at: 0)
+      return true
     }
   }
 
-  /// Puts the next refresh token in the place of the one that was used, unless the account has been
-  /// signed out meanwhile.
-  func renew(_ account: Account, refreshToken: SecretBytes) async {
+  /// Puts the next refresh token in the place of the one that was used.
+  ///
+  /// Unless the account has been signed out meanwhile, or another process has signed in anew or put
+  /// a token of its own there: that one is the later.
+  func renew(
+    _ account: Account, replacing used: SecretBytes, with next: SecretBytes
+  ) async {
     do {
-      if let keyring {
-        guard entries().contains(where: { $0.account.isSame(as: account) }) else { return }
-        return try await keyring.store(refreshToken, as: account.item)
-      }
-      try await change { entries in
+      try await change { [keyring] entries throws(Failure) in
         guard let index = entries.firstIndex(where: { $0.account.isSame(as: account) }) else {
-          return
+          return false
         }
-        entries[index].refreshToken = refreshToken.exposedText
+        if let keyring {
+          let kept = try keyring.secret(of: account.item)
+          if kept?.exposedText == used.exposedText { try keyring.store(next, as: account.item) }
+          return false
+        }
+        guard entries[index].refreshToken == used.exposedText else { return false }
+        entries[index].refreshToken = next.exposedText
+        return true
       }
     } catch {
       // The old one stays good.
@@ -97,14 +114,47 @@ package final class AccountStore: Sendable {
   }
 
   /// Signs accounts out here; the server is told nothing, because it takes no word of it.
+  ///
+  /// - Throws: `file-unwritable`, `token-store-unavailable`, after all that can be removed is.
   package func remove(_ accounts: [Account]) async throws(Failure) {
-    if let keyring {
-      for account in accounts { try await keyring.remove(account.item) }
-    }
     guard !accounts.isEmpty else { return }
-    try await change { entries in
-      entries.removeAll { entry in accounts.contains { entry.account.isSame(as: $0) } }
+    var problem: Failure?
+    do {
+      try await change { entries in
+        entries.removeAll { entry in accounts.contains { entry.account.isSame(as: $0) } }
+        return true
+      }
+    } catch {
+      problem = error
     }
+    do {
+      try await keyring?.use { keyring throws(Failure) in
+        for account in accounts { try keyring.remove(account.item) }
+      }
+    } catch {
+      problem = problem ?? error
+    }
+    if let problem { throw problem }
+  }
+
+  /// Signs everybody out: the file goes whatever is in it, and what the keyring has of sign-ins.
+  ///
+  /// - Throws: as ``remove(_:)``.
+  package func removeAll() async throws(Failure) {
+    var problem: Failure?
+    if let path {
+      do {
+        try await Blocking.run { try Files.removeWithRemains(path) }
+      } catch {
+        problem = .notRemoved("the sign-ins", path, error)
+      }
+    }
+    do {
+      try await keyring?.use { keyring throws(Failure) in try keyring.removeAll(.account) }
+    } catch {
+      problem = problem ?? error
+    }
+    if let problem { throw problem }
   }
 
   private func entries() -> [Entry] {
@@ -127,15 +177,16 @@ package final class AccountStore: Sendable {
     }
   }
 
+  /// - Parameter body: says whether there is anything to write.
   private func change(
-    _ body: @escaping @Sendable (inout [Entry]) -> Void
+    _ body: @escaping @Sendable (inout [Entry]) throws(Failure) -> Bool
   ) async throws(Failure) {
     guard let path else { return }
     do {
       try await Blocking.run { [self] in
         try Files.withLock(on: path) {
           var entries = self.entries()
-          body(&entries)
+          guard try body(&entries) else { return }
           let encoder = JSONEncoder()
           encoder.outputFormatting = [.sortedKeys]
           var bytes = Array(try encoder.encode(Content(version: 1, entries: entries)))
@@ -143,9 +194,11 @@ package final class AccountStore: Sendable {
           try Files.replace(path, with: bytes)
         }
       }
+    } catch let failure as Failure {
+      throw failure
     } catch {
       throw Failure(
-        .fileUnwritable, what: "the sign-in cannot be kept", why: "\(path): \(error)",
+        .fileUnwritable, what: "the sign-ins cannot be changed", why: "\(path): \(error)",
         next: "make the folder writable, or set XDG_STATE_HOME")
     }
   }
@@ -156,6 +209,15 @@ package final class AccountStore: Sendable {
       return !warned
     }
     if isFirst { warn(printable(message, limit: 400)) }
+  }
+}
+
+extension Failure {
+  /// A secret of ours that signing out leaves behind.
+  static func notRemoved(_ what: String, _ path: String, _ error: any Error) -> Failure {
+    Failure(
+      .fileUnwritable, what: "\(what) cannot be removed", why: "\(path): \(error)",
+      next: "make the folder writable, or remove the file yourself")
   }
 }
 

@@ -36,7 +36,9 @@ struct AzureCLICredential: Credential {
         + sha256Hex(
           folder.path ?? "", "\(login.user.kind)", login.user.name.lowercased(),
           login.user.assignedIdentity ?? ""),
-      tenant: login.tenant.lowercased())
+      tenant: login.tenant.lowercased(),
+      // A machine's identity has one name on all machines, and the state folder may be another's.
+      outlivesProcess: login.user.kind == .person || login.user.kind == .servicePrincipal)
   }
 
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken {
@@ -44,7 +46,13 @@ struct AzureCLICredential: Credential {
     switch login.user.kind {
     case .person: if let token = try await tokenFromFiles(request, login) { return token }
     case .servicePrincipal: if let token = await cachedToken(request, login) { return token }
-    case .managedIdentity, .cloudShell: break
+    case .managedIdentity, .cloudShell:
+      // az gets it from the machine, whatever login server the cloud names.
+      guard context.cloud.mayReceiveTokens(ofIssuerAt: nil) else {
+        throw .unavailable(
+          "az's managed identity is for Azure: its tokens must not go to "
+            + context.cloud.resourceManager)
+      }
     }
     guard request.sshKey == nil else { throw .failed(.noCertificate(name)) }
     guard request.claims == nil else {

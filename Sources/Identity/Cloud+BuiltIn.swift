@@ -42,10 +42,11 @@ extension Cloud {
     ["login.microsoftonline.us", "login.usgovcloudapi.net"],
   ]
 
-  /// The domains under which the built-in clouds sign in and answer.
+  /// The domains under which Microsoft's clouds sign in and answer.
   static let ownDomains = [
     "microsoftonline.com", "windows.net", "microsoft.com", "azure.com", "microsoftonline.us",
     "usgovcloudapi.net", "azure.us", "microsoftonline.cn", "chinacloudapi.cn", "azure.cn",
+    "sovcloud-identity.fr", "sovcloud-identity.de", "sovcloud-identity.sg", "sovcloud-api.fr",
   ]
 
   enum National: Sendable {

@@ -12,6 +12,9 @@ package struct Cloud: Sendable, Equatable, Codable {
   package var portal: String?
   /// Where the cloud was described; nil for a built-in one and for one of az's configuration.
   package var metadataURL: String?
+  /// The value of `--cloud` that a command to be typed must have; nil where it means this cloud
+  /// without.
+  var argument: String?
 
   package init(
     name: String, loginEndpoint: String, resourceManager: String, audiences: [String],

@@ -39,7 +39,37 @@ package struct CloudDirectory: Sendable {
     if let host = environment["AZURE_AUTHORITY_HOST"] {
       cloud.loginEndpoint = try authority(host, of: cloud).text
     }
+    cloud.argument = named.flatMap { isStandard(cloud, in: folder) ? nil : Self.word($0) }
     return cloud
+  }
+
+  /// Whether it is the cloud that is meant without a word; false where only a document would tell.
+  private func isStandard(_ cloud: Cloud, in folder: AzureCLIFolder) -> Bool {
+    guard cloud.metadataURL == nil, environment["ARM_CLOUD_METADATA_URL"] == nil,
+      let standard = try? local(nil, in: folder)
+    else { return false }
+    return standard.name == cloud.name && standard.resourceManager == cloud.resourceManager
+  }
+
+  /// A cloud's name or address as one word of a shell; of an address, no more than may be shown.
+  private static func word(_ named: String) -> String {
+    var word = named
+    let query = named.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
+    if named.contains("://"), !query.isEmpty,
+      !query.hasPrefix("api-version=") || query.contains("&")
+    {
+      word = shownAddress(named) + "?…"
+    }
+    let isPlain = word.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+        UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "/"), UInt8(ascii: ","):
+        true
+      default: false
+      }
+    }
+    return isPlain ? word : "'\(word.replacing("'", with: "'\\''"))'"
   }
 
   // MARK: Known without asking
@@ -201,7 +231,8 @@ package struct CloudDirectory: Sendable {
         if response.status == 200 { return response.body }
         guard response.status >= 500 || response.status == 429, attempt < 3 else {
           throw Failure(
-            .cloudUnknown, what: "the metadata document \(printable(url, limit: 200)) is not given",
+            .cloudUnknown,
+            what: "the metadata document \(printable(shownAddress(url), limit: 200)) is not given",
             why: "the server answers HTTP \(response.status)",
             next: "check --cloud and ARM_CLOUD_METADATA_URL",
             cause: .http(status: response.status, serviceCode: nil, correlationID: nil))
@@ -210,7 +241,8 @@ package struct CloudDirectory: Sendable {
         guard [.connectFailed, .interrupted].contains(error.kind), attempt < 3 else {
           throw Failure(
             .networkFailed,
-            what: "the metadata document \(printable(url, limit: 200)) cannot be fetched",
+            what:
+              "the metadata document \(printable(shownAddress(url), limit: 200)) cannot be fetched",
             why: printable(error.message, limit: 300),
             next: "check the network, --cloud and ARM_CLOUD_METADATA_URL")
         }

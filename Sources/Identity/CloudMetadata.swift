@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HTTP
 import Platform
 
 /// A document that describes clouds, in either of its shapes: a list (2019-05-01), or the one cloud
@@ -64,14 +65,16 @@ struct CloudMetadata: Sendable {
       name: printable(entry.name ?? origin?.host ?? "", limit: 60), loginEndpoint: login,
       resourceManager: resourceManager, audiences: entry.authentication?.audiences ?? [],
       portal: entry.portal ?? entry.portalEndpoint, metadataURL: url)
-    return try cloud.checked(from: "the metadata document \(printable(url, limit: 200))")
+    return try cloud.checked(
+      from: "the metadata document \(printable(shownAddress(url), limit: 200))")
   }
 }
 
 extension Failure {
   static func badMetadata(_ url: String, _ why: String) -> Failure {
     Failure(
-      .cloudUnknown, what: "the metadata document \(printable(url, limit: 200)) is not usable",
+      .cloudUnknown,
+      what: "the metadata document \(printable(shownAddress(url), limit: 200)) is not usable",
       why: why, next: "check --cloud and ARM_CLOUD_METADATA_URL")
   }
 }
@@ -111,46 +114,6 @@ extension Cloud {
         default: false
         }
       }
-  }
-
-  /// A description that combines a real cloud's login and audience with a server of its own would
-  /// have that cloud's tokens sent to the server.
-  ///
-  /// An Azure Stack that signs in with the public cloud has an audience of its own tenant.
-  private static func mayReceiveTokens(
-    _ manager: Endpoint, of audiences: [String], from login: Endpoint
-  ) -> Bool {
-    isKnown(manager) || !isOwn(login) || areForeign(audiences)
-  }
-
-  /// Whether a token of these audiences may go to the Resource Manager although another than this
-  /// cloud's login server gave it: a managed identity, another program.
-  ///
-  /// The issuer looks at nothing but the audience, so a description with a real cloud's audience and
-  /// a server of its own must not get that cloud's tokens. A simulated cloud, of which all is on
-  /// this machine, may.
-  func mayReceiveTokens(ofIssuerAt issuer: Endpoint?) -> Bool {
-    guard let manager = Endpoint(resourceManager) else { return false }
-    return Self.isKnown(manager) || Self.areForeign(audiences)
-      || (manager.isLoopback && issuer?.isLoopback == true)
-  }
-
-  private static func isOwn(_ endpoint: Endpoint) -> Bool {
-    ownDomains.contains { endpoint.isUnder($0) }
-  }
-
-  private static func isKnown(_ manager: Endpoint) -> Bool {
-    builtIn.contains { cloud in
-      Endpoint(cloud.resourceManager).map { manager.isUnder($0.host) } ?? false
-    }
-  }
-
-  /// Whether none of them is a real cloud's.
-  private static func areForeign(_ audiences: [String]) -> Bool {
-    audiences.allSatisfy { audience in
-      guard let endpoint = Endpoint(audience), endpoint.scheme == .https else { return false }
-      return !isOwn(endpoint)
-    }
   }
 
   private static func safeEndpoint(

@@ -25,6 +25,8 @@ struct StoreIdentity: Sendable {
   var tenant: String
   /// False for a token that is this machine's own: the state folder may be another's too.
   var outlivesProcess = true
+  /// Asked when the token is about to be stored: false where its owner has signed out meanwhile.
+  var isWanted: @Sendable () -> Bool = { true }
 }
 
 /// Why a credential gives no token.

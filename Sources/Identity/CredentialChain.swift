@@ -12,6 +12,8 @@ package actor CredentialChain: TokenProvider {
   private var running: [TokenRequest: Task<Result<AccessToken, Failure>, Never>] = [:]
   /// The credential that gave the first token gives all others, so that one run is one identity.
   private var chosen: (any Credential)?
+  /// The first request, which chooses; those that come meanwhile wait for it.
+  private var choosing: Task<Result<AccessToken, Failure>, Never>?
 
   /// - Parameter identity: the value of `--identity`, which goes before `AZURE_TOKEN_CREDENTIALS`.
   /// - Throws: `setting-invalid` for an unknown name, `not-built-in` for a known one that this
@@ -47,13 +49,15 @@ package actor CredentialChain: TokenProvider {
   package func credentialName() async throws(Failure) -> String? { try await ready()?.name }
 
   private func ready() async throws(Failure) -> (any Credential)? {
+    // The walk that is under way decides.
+    if let choosing { _ = await choosing.value }
     if let chosen { return chosen }
     for row in selection.rows {
       if let find = row.find, case .ready(let credential) = try await find(context) {
-        return credential
+        return chosen ?? credential
       }
     }
-    return nil
+    return chosen
   }
 
   /// A token that lasts at least five more minutes; requests for the same one share one.
@@ -75,16 +79,43 @@ package actor CredentialChain: TokenProvider {
 
   private func firstToken(for request: TokenRequest) async throws(Failure) -> AccessToken {
     if let tenant = request.tenant { _ = try TenantName.checked(tenant) }
-    if let chosen {
-      do {
-        return try await token(for: request, from: chosen)
-      } catch {
-        switch error {
-        case .failed(let failure): throw failure
-        case .unavailable(let reason): throw nothingFound(["\(chosen.name): \(reason)"], request)
-        }
+    while true {
+      if let chosen { return try await token(for: request, fromChosen: chosen) }
+      guard let choosing else {
+        let task = Task { await self.choice(for: request) }
+        choosing = task
+        return try await task.value.get()
+      }
+      // A walk that chose nobody leaves the choice to the next.
+      _ = await choosing.value
+    }
+  }
+
+  private func token(
+    for request: TokenRequest, fromChosen credential: any Credential
+  ) async throws(Failure) -> AccessToken {
+    do {
+      return try await token(for: request, from: credential)
+    } catch {
+      switch error {
+      case .failed(let failure): throw failure
+      case .unavailable(let reason): throw nothingFound(["\(credential.name): \(reason)"], request)
       }
     }
+  }
+
+  private func choice(for request: TokenRequest) async -> Result<AccessToken, Failure> {
+    // Here, so that who waited for this task never finds it done and still standing.
+    defer { choosing = nil }
+    do {
+      return .success(try await walk(for: request))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// Asks one credential after the other, and chooses the one that gives a token or is refused.
+  private func walk(for request: TokenRequest) async throws(Failure) -> AccessToken {
     var reasons: [String] = []
     // What nobody began to set up is only worth a word where it was chosen.
     let tellsAbsent = selection.reason != nil
@@ -103,7 +134,9 @@ package actor CredentialChain: TokenProvider {
         } catch {
           switch error {
           case .unavailable(let reason): reasons.append("\(row.name): \(reason)")
-          case .failed(let failure): throw failure
+          case .failed(let failure):
+            chosen = credential
+            throw failure
           }
         }
       }
@@ -136,7 +169,7 @@ package actor CredentialChain: TokenProvider {
     }
     return try await store.refresh(
       key, isFresh: request.claims != nil, sleep: context.sleep,
-      outlivesProcess: identity.outlivesProcess
+      outlivesProcess: identity.outlivesProcess, isWanted: identity.isWanted
     ) { () async throws(CredentialError) -> AccessToken in
       try await credential.token(for: request)
     }
@@ -159,7 +192,7 @@ package actor CredentialChain: TokenProvider {
     let names = Set(selection.rows.map(\.name))
     if names.contains(LoginCredential.name) {
       let login = SignInSubject.ownLogin(
-        tenant: request.tenant, cloud: context.cloud.nameInCommands, claims: request.claims)
+        tenant: request.tenant, cloud: context.cloud.argument, claims: request.claims)
       return selection.account == nil ? "\(login), or: az login" : login
     }
     guard names.contains(AzureCLICredential.name) else {

@@ -21,6 +21,8 @@ struct DeveloperTool: Sendable {
       throw .unavailable("the program \(name) is not on PATH")
     }
     var variables = environment.withoutSecrets
+    // The secrets of a managed identity's endpoint are az's and azd's to use, as they are ours.
+    for name in ["IDENTITY_HEADER", "MSI_SECRET"] { variables[name] = environment[name] }
     variables["AZURE_CORE_NO_COLOR"] = "true"
     variables["NO_COLOR"] = "1"
     // Not the current folder: az is Python, which would import modules that lie there.
@@ -29,7 +31,7 @@ struct DeveloperTool: Sendable {
     let timeout = timeout
     let output: ChildProcess.Output
     do {
-      output = try await Blocking.run { try process.run(timeout: timeout) }
+      output = try await Blocking.run { try process.run(timeout: timeout, ownGroup: true) }
     } catch {
       throw .failed(
         Failure(

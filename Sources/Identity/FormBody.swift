@@ -15,6 +15,10 @@ struct FormBody: Sendable {
   /// They hold the secrets: overwrite them after use.
   func encoded() -> [UInt8] {
     var bytes: [UInt8] = []
+    // At once: an array that grows leaves copies of what was in it.
+    bytes.reserveCapacity(
+      fields.reduce(0) { $0 + ($1.name.utf8.count + $1.value.utf8.count) * 3 + 2 }
+        + secrets.reduce(0) { $0 + ($1.name.utf8.count + $1.value.count) * 3 + 2 })
     for field in fields {
       Self.begin(field.name, in: &bytes)
       for byte in field.value.utf8 { Self.append(byte, to: &bytes) }

@@ -189,7 +189,7 @@ package struct InteractiveSignIn: Sendable {
       kind: .ownLogin, credential: LoginCredential.name,
       account: wish.username.map { printable($0, limit: 100) } ?? "you", clientID: wish.clientID,
       tenant: try TenantName.checked(wish.tenant ?? AccountStore.anyTenant),
-      scope: context.cloud.tokenScope, claims: wish.claims, cloud: context.cloud.nameInCommands)
+      scope: context.cloud.tokenScope, claims: wish.claims, cloud: context.cloud.argument)
   }
 
   private struct ClientInfo: Decodable {
@@ -212,6 +212,13 @@ package struct InteractiveSignIn: Sendable {
         why: "the answer does not say who signed in where, or holds no refresh token",
         next: "jitconnect login --device-code, or: az login")
     }
+    if let wanted = wish.username, wanted.lowercased() != username.lowercased() {
+      let (shown, other) = (printable(wanted, limit: 100), printable(username, limit: 100))
+      throw Failure(
+        .signInRefused, what: "\(other) has signed in, not \(shown)",
+        why: "--identity asks for \(shown), and nothing of \(other) is kept",
+        next: "choose \(shown) on the sign-in page, or: jitconnect login --identity \(other)")
+    }
     var id = "\(claims.oid ?? username).\(tenant)"
     if let text = answer.clientInfo, let data = bytes(base64: text),
       let info = try? JSONDecoder().decode(ClientInfo.self, from: Data(data))
@@ -229,7 +236,8 @@ package struct InteractiveSignIn: Sendable {
       token,
       for: TokenStore.Key(
         cloud: context.cloud, tenant: tenant.lowercased(), credential: account.storeName,
-        scope: context.cloud.tokenScope))
+        scope: context.cloud.tokenScope),
+      isWanted: { [accounts] in accounts.contains(account) })
     return (account, token)
   }
 }

@@ -31,41 +31,40 @@ package struct Keyring: Sendable {
     self.timeout = timeout
   }
 
-  /// An item's secret; nil where there is no such item.
-  func secret(of item: Item) async throws(Failure) -> SecretBytes? {
-    var output = try await run(["lookup"] + item.words, isAbsenceAllowed: true)
+  /// An item's secret; nil where there is no such item. Blocks, as all here does: see ``Blocking``.
+  func secret(of item: Item) throws(Failure) -> SecretBytes? {
+    var output = try run(["lookup"] + item.words, isAbsenceAllowed: true)
     defer { overwrite(&output) }
     return output.isEmpty ? nil : SecretBytes(output)
   }
 
   /// Keeps an item in the place of the one that was there.
-  func store(_ secret: SecretBytes, as item: Item) async throws(Failure) {
+  func store(_ secret: SecretBytes, as item: Item) throws(Failure) {
     // More could not be given to a program that does not read yet.
     guard secret.count < 60 << 10 else {
       throw Self.unavailable("the secret is too long for it")
     }
-    _ = try await run(
+    _ = try run(
       ["store", "--label=jitconnect: sign-in to Azure"] + item.words, input: secret)
   }
 
-  func remove(_ item: Item) async throws(Failure) {
-    _ = try await run(["clear"] + item.words, isAbsenceAllowed: true)
+  func remove(_ item: Item) throws(Failure) {
+    _ = try run(["clear"] + item.words, isAbsenceAllowed: true)
   }
 
-  func removeAll(_ kind: Item.Kind) async throws(Failure) {
-    _ = try await run(
+  func removeAll(_ kind: Item.Kind) throws(Failure) {
+    _ = try run(
       ["clear"] + Self.application + ["kind", kind.rawValue], isAbsenceAllowed: true)
   }
 
   private func run(
     _ arguments: [String], input: SecretBytes? = nil, isAbsenceAllowed: Bool = false
-  ) async throws(Failure) -> [UInt8] {
+  ) throws(Failure) -> [UInt8] {
     let process = ChildProcess(
       path: program, arguments: arguments, environment: variables, directory: "/")
-    let timeout = timeout
     var output: ChildProcess.Output
     do {
-      output = try await Blocking.run { try process.run(input: input, timeout: timeout) }
+      output = try process.run(input: input, timeout: timeout, ownGroup: true)
     } catch {
       throw Self.unavailable("\(program) cannot be started: \(error)")
     }
@@ -88,5 +87,18 @@ package struct Keyring: Sendable {
       .tokenStoreUnavailable, what: "the keyring cannot be used", why: why,
       next: "unlock it (secret-tool comes with libsecret), or keep sign-ins in a file: "
         + "-o JitTokenStore=file")
+  }
+
+  /// Runs `body` on a thread that may be blocked.
+  func use<Value: Sendable>(
+    _ body: @escaping @Sendable (Keyring) throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
+    do {
+      return try await Blocking.run { [self] in try body(self) }
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Self.unavailable("\(error)")
+    }
   }
 }

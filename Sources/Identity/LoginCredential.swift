@@ -28,7 +28,7 @@ struct LoginCredential: Credential {
             : "signed in: "
               + accounts.map { printable($0.username, limit: 100) }.joined(separator: ", "),
           next: SignInSubject.ownLogin(
-            tenant: nil, cloud: context.cloud.nameInCommands, claims: nil))
+            tenant: nil, cloud: context.cloud.argument, claims: nil))
       }
       return .ready(
         LoginCredential(store: store, accounts: [account], first: account, context: context))
@@ -54,7 +54,8 @@ struct LoginCredential: Credential {
   func storeIdentity(for request: TokenRequest) -> StoreIdentity? {
     let account = account(for: request)
     return StoreIdentity(
-      credential: account.storeName, tenant: (request.tenant ?? account.tenant).lowercased())
+      credential: account.storeName, tenant: (request.tenant ?? account.tenant).lowercased(),
+      isWanted: { [store] in store.contains(account) })
   }
 
   func token(for request: TokenRequest) async throws(CredentialError) -> AccessToken {
@@ -76,7 +77,7 @@ struct LoginCredential: Credential {
         .signInNeeded, what: "\(name): the sign-in of \(username) is not in this token store",
         why: "it was made with another value of JitTokenStore, or the keyring lost it",
         next: SignInSubject.ownLogin(
-          tenant: tenant, cloud: context.cloud.nameInCommands, claims: request.claims))
+          tenant: tenant, cloud: context.cloud.argument, claims: request.claims))
     }
     var form = FormBody()
     form.append("grant_type", "refresh_token")
@@ -85,20 +86,13 @@ struct LoginCredential: Credential {
     let subject = SignInSubject(
       kind: .ownLogin, credential: name, account: username, clientID: account.clientID,
       tenant: tenant, scope: request.scope, claims: request.claims,
-      cloud: context.cloud.nameInCommands)
+      cloud: context.cloud.argument)
     let answer = try await context.tokenEndpoint.answer(
       to: form, subject: subject, request: request, isPerson: true)
     if let next = answer.refreshToken, TokenAnswer.isToken(next) {
-      await store.renew(account, refreshToken: SecretBytes(Array(next.utf8)))
+      await store.renew(account, replacing: refresh, with: SecretBytes(Array(next.utf8)))
     }
     return try answer.token(
       now: context.clock.now(), tenant: tenant, source: name, account: account.username)
-  }
-}
-
-extension Cloud {
-  /// The cloud's name for a command, where the command would mean another one without it.
-  var nameInCommands: String? {
-    metadataURL != nil || name == Self.azureCloud.name ? nil : name
   }
 }

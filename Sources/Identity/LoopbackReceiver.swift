@@ -33,22 +33,47 @@ final class LoopbackReceiver: Sendable {
   private static let mostConnections = 32
 
   /// Takes a free port, on IPv4 and, where there is that, on IPv6: browsers take either for
-  /// `localhost`.
-  init() throws {
+  /// `localhost`, so that nobody else may have the other.
+  ///
+  /// - Parameter listen: listens on an address.
+  init(
+    listen: (InternetAddress) throws(SystemError) -> Int32 = { address throws(SystemError) in
+      try address.listen()
+    }
+  ) throws {
+    var open: (listeners: [Int32], port: UInt16)?
+    for _ in 0..<10 where open == nil { open = try Self.listeners(listen) }
+    guard let open else { throw SystemError(EADDRINUSE) }
+    guard let wake = try? makePipe() else {
+      for listener in open.listeners { closeDescriptor(listener) }
+      throw SystemError(EMFILE)
+    }
+    (listeners, port, self.wake) = (open.listeners, open.port, wake)
+  }
+
+  /// Nil where the port that IPv4 gave is somebody else's on IPv6.
+  private static func listeners(
+    _ listen: (InternetAddress) throws(SystemError) -> Int32
+  ) throws -> (listeners: [Int32], port: UInt16)? {
     let loopback = try InternetAddress.resolve(
       "127.0.0.1", port: 0, family: .ipv4, numericOnly: true)
     guard let address = loopback.first else { throw SystemError(EADDRNOTAVAIL) }
-    let listener = try address.listen()
-    guard let port = InternetAddress.bound(to: listener)?.port, let wake = try? makePipe() else {
-      closeDescriptor(listener)
+    let first = try listen(address)
+    guard let port = InternetAddress.bound(to: first)?.port else {
+      closeDescriptor(first)
       throw SystemError(EADDRNOTAVAIL)
     }
-    self.port = port
-    self.wake = wake
-    var listeners = [listener]
     let other = try? InternetAddress.resolve("::1", port: port, family: .ipv6, numericOnly: true)
-    if let second = try? other?.first?.listen() { listeners.append(second) }
-    self.listeners = listeners
+    guard let other = other?.first else { return ([first], port) }
+    do throws(SystemError) {
+      return ([first, try listen(other)], port)
+    } catch {
+      // This machine has no IPv6.
+      if error.number == EAFNOSUPPORT || error.number == EADDRNOTAVAIL { return ([first], port) }
+      closeDescriptor(first)
+      if error.number == EADDRINUSE { return nil }
+      throw error
+    }
   }
 
   deinit {

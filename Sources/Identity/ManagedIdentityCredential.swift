@@ -100,7 +100,7 @@ struct ManagedIdentityCredential: Credential {
     }
   }
 
-  /// The answer with status 200, after what may help was tried.
+  /// The answer that is no refusal, after what may help was tried.
   private func answer(_ request: TokenRequest) async throws(CredentialError) -> HTTPResponse {
     var attempt = 0
     var key: SecretBytes?
@@ -117,7 +117,7 @@ struct ManagedIdentityCredential: Credential {
         }
         throw .failed(.noSignInAnswer(error, host: source.endpoint.authority, credential: name))
       }
-      if response.status == 200 { return response }
+      if (200..<300).contains(response.status) { return response }
       if case .arc = source, response.status == 401, key == nil {
         key = try arcKey(response)
         continue
@@ -173,7 +173,8 @@ struct ManagedIdentityCredential: Credential {
     }
     let said = try? JSONDecoder().decode(TokenRefusal.self, from: Data(response.body))
     let reason = said.map { [$0.error, $0.description].compactMap(\.self).joined(separator: ": ") }
-    return .failed(refusal(reason ?? body, response))
+    // What is no refusal that we know may hold anything: a proxy's page, half a token.
+    return .failed(refusal(reason ?? "its answer is not readable", response))
   }
 
   private func refusal(_ why: String, _ response: HTTPResponse) -> Failure {

@@ -135,7 +135,7 @@ struct TokenEndpoint: Sendable {
     _ exchange: Exchange, _ form: FormBody, as type: Answer.Type,
     problem: @Sendable (Answer) -> String?
   ) async -> Outcome<Answer> {
-    let request = HTTPRequest(
+    var request = HTTPRequest(
       .post, exchange.url,
       headers: [
         ("Content-Type", "application/x-www-form-urlencoded"),
@@ -145,6 +145,9 @@ struct TokenEndpoint: Sendable {
       ],
       body: form.encoded(), proxy: exchange.login.isLoopback ? .none : .environment,
       timeout: .seconds(15), bodyLimit: 1 << 20)
+    defer {
+      if var body = request.body.take() { overwrite(&body) }
+    }
     var response: HTTPResponse
     do {
       response = try await transport.send(request)

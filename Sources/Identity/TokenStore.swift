@@ -91,9 +91,12 @@ package final class TokenStore: Sendable {
   ///
   /// A file that cannot be written is told once and is no failure: the token is good all the same.
   ///
-  /// - Parameter outlivesProcess: false keeps it in memory only.
+  /// - Parameters:
+  ///   - outlivesProcess: false keeps it in memory only.
+  ///   - isWanted: asked under the lock; false where its owner has signed out meanwhile.
   package func keep(
-    _ token: AccessToken, for key: Key, outlivesProcess: Bool = true
+    _ token: AccessToken, for key: Key, outlivesProcess: Bool = true,
+    isWanted: @escaping @Sendable () -> Bool = { true }
   ) async throws(Failure) {
     memory.withLock { $0[key] = token }
     guard outlivesProcess else { return }
@@ -103,39 +106,89 @@ package final class TokenStore: Sendable {
       account: token.account)
     if let keyring {
       guard var bytes = (try? JSONEncoder().encode(entry)).map(Array.init) else { return }
-      try await keyring.store(SecretBytes(taking: &bytes), as: key.item)
-      return
+      let secret = SecretBytes(taking: &bytes)
+      return try await keyring.use { [self] keyring throws(Failure) in
+        try underLock(for: keyring) { () throws(Failure) in
+          if isWanted() { try keyring.store(secret, as: key.item) }
+        }
+      }
     }
-    await change { entries in
+    await changeOrWarn { entries in
+      guard isWanted() else { return false }
       entries.removeAll { $0.key == key }
       entries.append(entry)
+      return true
     }
+  }
+
+  /// The keyring has no lock of its own; where the folder cannot give one either, there is none.
+  private func underLock(
+    for keyring: Keyring, _ body: () throws(Failure) -> Void
+  ) throws(Failure) {
+    var outcome: Result<Void, Failure>?
+    func run() {
+      do throws(Failure) { outcome = .success(try body()) } catch { outcome = .failure(error) }
+    }
+    if let path { try? Files.withLock(on: path) { run() } }
+    if outcome == nil { run() }
+    try outcome?.get()
   }
 
   /// Forgets one token, so that nobody is given it again.
   package func forget(_ key: Key) async throws(Failure) {
     memory.withLock { _ = $0.removeValue(forKey: key) }
-    if let keyring { return try await keyring.remove(key.item) }
+    if let keyring {
+      return try await keyring.use { keyring throws(Failure) in try keyring.remove(key.item) }
+    }
     guard entries().contains(where: { $0.key == key }) else { return }
-    await change { entries in entries.removeAll { $0.key == key } }
+    await changeOrWarn { entries in
+      entries.removeAll { $0.key == key }
+      return true
+    }
   }
 
-  /// Forgets everything.
+  /// Forgets everything, in the file whatever is in it, and in the keyring where there is one.
+  ///
+  /// - Throws: `file-unwritable`, `token-store-unavailable`, after all that can be removed is.
   package func forgetAll() async throws(Failure) {
     memory.withLock { $0 = [:] }
-    if let keyring { try await keyring.removeAll(.token) }
-    guard !entries().isEmpty else { return }
-    await change { entries in entries = [] }
+    try await forgetOnDisk { path in try Files.removeWithRemains(path) }
   }
 
-  /// Forgets all tokens of one of our own sign-ins.
+  /// Forgets all tokens of one of our own sign-ins; who signs out of it does that first.
+  ///
+  /// - Throws: as ``forgetAll()``.
   package func forgetAll(of account: Account) async throws(Failure) {
     let credential = account.storeName
     memory.withLock { memory in memory = memory.filter { $0.key.credential != credential } }
-    // The keyring's items do not tell whose they are: better to forget too much.
-    if let keyring { return try await keyring.removeAll(.token) }
-    guard entries().contains(where: { $0.key.credential == credential }) else { return }
-    await change { entries in entries.removeAll { $0.key.credential == credential } }
+    try await forgetOnDisk { [self] path in
+      guard Files.kind(of: path) != nil else { return }
+      // A file that is no store is replaced by an empty one: whose it is cannot be told.
+      try change { entries in
+        entries.removeAll { $0.key.credential == credential }
+        return true
+      }
+    }
+  }
+
+  private func forgetOnDisk(
+    _ clean: @escaping @Sendable (String) throws -> Void
+  ) async throws(Failure) {
+    var problem: Failure?
+    if let path {
+      do {
+        try await Blocking.run { try clean(path) }
+      } catch {
+        problem = .notRemoved("the stored tokens", path, error)
+      }
+    }
+    do {
+      // The keyring's items do not tell whose they are: better to forget too much.
+      try await keyring?.use { keyring throws(Failure) in try keyring.removeAll(.token) }
+    } catch {
+      problem = problem ?? error
+    }
+    if let problem { throw problem }
   }
 
   /// Runs `request` while no other process asks for the same token, and keeps what it gives.
@@ -148,7 +201,8 @@ package final class TokenStore: Sendable {
   func refresh(
     _ key: Key, isFresh: Bool, patience: Duration = .seconds(30),
     sleep: @Sendable (Duration) async -> Void,
-    outlivesProcess: Bool = true, request: () async throws(CredentialError) -> AccessToken
+    outlivesProcess: Bool = true, isWanted: @escaping @Sendable () -> Bool = { true },
+    request: () async throws(CredentialError) -> AccessToken
   ) async throws(CredentialError) -> AccessToken {
     let step = Duration.milliseconds(50)
     var waited = Duration.zero
@@ -159,12 +213,15 @@ package final class TokenStore: Sendable {
       if lock != nil || waited >= patience || Task.isCancelled { break }
       await sleep(step)
       waited += step
-      if !isFresh, let token = try await stored(key, outlivesProcess) { return token }
+      // To look into a keyring is a program's run: only once, with the lock.
+      if keyring == nil, !isFresh, let token = try await stored(key, outlivesProcess) {
+        return token
+      }
     }
     if !isFresh, let token = try await stored(key, outlivesProcess) { return token }
     let token = try await request()
     do {
-      try await keep(token, for: key, outlivesProcess: outlivesProcess)
+      try await keep(token, for: key, outlivesProcess: outlivesProcess, isWanted: isWanted)
     } catch {
       throw .failed(error)
     }
@@ -194,7 +251,10 @@ package final class TokenStore: Sendable {
 
   private func entry(for key: Key) async throws(Failure) -> Entry? {
     guard let keyring else { return entries().first { $0.key == key } }
-    guard let secret = try await keyring.secret(of: key.item) else { return nil }
+    let found = try await keyring.use { keyring throws(Failure) in
+      try keyring.secret(of: key.item)
+    }
+    guard let secret = found else { return nil }
     let data = unsafe secret.withBytes { unsafe Data($0) }
     guard let entry = try? JSONDecoder().decode(Entry.self, from: data), entry.key == key else {
       return nil
@@ -219,25 +279,28 @@ package final class TokenStore: Sendable {
     }
   }
 
-  private func change(_ body: @escaping @Sendable (inout [Entry]) -> Void) async {
+  private func changeOrWarn(_ body: @escaping @Sendable (inout [Entry]) -> Bool) async {
+    do {
+      try await Blocking.run { [self] in try change(body) }
+    } catch {
+      warnOnce("tokens cannot be stored in \(path ?? ""): \(error)")
+    }
+  }
+
+  /// - Parameter body: says whether there is anything to write.
+  private func change(_ body: (inout [Entry]) -> Bool) throws {
     guard let path else { return }
     let now = clock.now()
-    do {
-      try await Blocking.run { [self] in
-        try Files.withLock(on: path) {
-          var entries = self.entries().filter {
-            TimeInterval($0.expiresOn) > now.timeIntervalSince1970
-          }
-          body(&entries)
-          let encoder = JSONEncoder()
-          encoder.outputFormatting = [.sortedKeys]
-          var bytes = Array(try encoder.encode(Content(version: 1, entries: entries)))
-          defer { overwrite(&bytes) }
-          try Files.replace(path, with: bytes)
-        }
+    try Files.withLock(on: path) {
+      var entries = self.entries().filter {
+        TimeInterval($0.expiresOn) > now.timeIntervalSince1970
       }
-    } catch {
-      warnOnce("tokens cannot be stored in \(path): \(error)")
+      guard body(&entries) else { return }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      var bytes = Array(try encoder.encode(Content(version: 1, entries: entries)))
+      defer { overwrite(&bytes) }
+      try Files.replace(path, with: bytes)
     }
   }
 

@@ -65,7 +65,7 @@ struct KnownHostsCommand: Sendable {
       throw Failure(.configInvalid, what: "KnownHostsCommand path is not absolute")
     }
     let process = ChildProcess(
-      path: path, arguments: Array(words.dropFirst()), environment: environment.variables)
+      path: path, arguments: Array(words.dropFirst()), environment: environment.withoutSecrets)
     let output: ChildProcess.Output
     do throws(SystemError) {
       output = try process.run(timeout: Self.timeout, limit: 1 << 20, wake: Signals.pipe())

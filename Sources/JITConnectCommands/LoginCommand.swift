@@ -51,8 +51,8 @@ struct LoginCommand: VerbCommand {
       console.note("the browser opens for the sign-in; without one: jitconnect login --device-code")
       (account, token) = try await signIn.signInWithBrowser(wish, browser)
     } else {
-      // To be seen even where stderr is no terminal: nothing goes on without it.
-      (account, token) = try await signIn.signInWithDeviceCode(wish) { console.remark($0) }
+      // To be seen even with -q, and where stderr is no terminal: nothing goes on without it.
+      (account, token) = try await signIn.signInWithDeviceCode(wish) { console.insist($0) }
     }
     if common.json {
       try JSONOutput.write(SignInReport(token, cloud: access.cloud, now: world.clock.now()))

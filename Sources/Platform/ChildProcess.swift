@@ -63,12 +63,19 @@ package struct ChildProcess: Sendable {
   package func start(
     input: Int32, output: Int32, error: Int32, newSession: Bool = false
   ) throws(SystemError) -> Int32 {
+    try start(
+      input: input, output: output, error: error,
+      flags: newSession ? Int32(PLATFORM_SPAWN_NEW_SESSION) : 0)
+  }
+
+  private func start(
+    input: Int32, output: Int32, error: Int32, flags: Int32
+  ) throws(SystemError) -> Int32 {
     let argv = unsafe ([path] + arguments).map { unsafe strdup($0) as UnsafeMutablePointer<CChar>? }
     let envp = unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") }
     defer { unsafe (argv + envp).forEach { unsafe free($0) } }
     var child: pid_t = 0
     var descriptors = [input, output, error]
-    let flags = newSession ? Int32(PLATFORM_SPAWN_NEW_SESSION) : 0
     let result = unsafe (argv + [nil]).withUnsafeBufferPointer { argv in
       unsafe (envp + [nil]).withUnsafeBufferPointer { envp in
         unsafe descriptors.withUnsafeMutableBufferPointer { descriptors -> Int32 in
@@ -93,8 +100,18 @@ package struct ChildProcess: Sendable {
 
   /// Waits for a process of ours to end.
   package static func wait(for child: Int32) -> Ending {
+    ending(of: child, options: 0) ?? .exited(-1)
+  }
+
+  /// How a process of ours ended; nil while it runs.
+  private static func endingNow(of child: Int32) -> Ending? { ending(of: child, options: WNOHANG) }
+
+  private static func ending(of child: Int32, options: Int32) -> Ending? {
     var status: Int32 = 0
-    while unsafe waitpid(child, &status, 0) == -1 {
+    while true {
+      let result = unsafe waitpid(child, &status, options)
+      if result == child { break }
+      if result == 0 { return nil }
       if errno != EINTR { return .exited(-1) }
     }
     let signal = platform_wait_signal(status)
@@ -108,10 +125,11 @@ package struct ChildProcess: Sendable {
   ///   - input: given on standard input; nil is `/dev/null`.
   ///   - limit: the most bytes kept of each output; the rest is read and dropped.
   ///   - wake: a descriptor whose readability ends the program; not read.
+  ///   - ownGroup: what the program has started is ended with it; it cannot read the terminal then.
   /// - Throws: `EINTR` when woken.
   package func run(
     input: SecretBytes? = nil, timeout: Duration = .seconds(10), limit: Int = 1 << 20,
-    wake: Int32? = nil
+    wake: Int32? = nil, ownGroup: Bool = false
   ) throws(SystemError) -> Output {
     let null = FileDescriptor(
       owning: try valueOrSystemError { unsafe open("/dev/null", O_RDWR | O_CLOEXEC) })
@@ -129,7 +147,9 @@ package struct ChildProcess: Sendable {
       if inputWrite >= 0 { close(inputWrite) }
     }
 
-    let child = try start(input: inputRead, output: outWrite.number, error: errWrite.number)
+    let child = try start(
+      input: inputRead, output: outWrite.number, error: errWrite.number,
+      flags: ownGroup ? Int32(PLATFORM_SPAWN_NEW_GROUP) : 0)
     _ = consume outWrite
     _ = consume errWrite
     if let input {
@@ -146,16 +166,22 @@ package struct ChildProcess: Sendable {
       pollfd(fd: errRead.number, events: Int16(POLLIN), revents: 0),
     ]
     polls.append(pollfd(fd: wake ?? -1, events: Int16(POLLIN), revents: 0))
-    while polls[..<2].contains(where: { $0.fd >= 0 }) {
+    while true {
+      // With both outputs closed it is about to end, or says nothing more for ever.
+      let isSilent = polls[..<2].allSatisfy { $0.fd < 0 }
+      if isSilent, let ending = Self.endingNow(of: child) {
+        output.ending = ending
+        return output
+      }
       let left = deadline - .now
       let isWoken = polls[2].revents != 0
       guard left > .zero, !isWoken else {
-        kill(child, SIGKILL)
+        kill(ownGroup ? -child : child, SIGKILL)
         _ = Self.wait(for: child)
         if isWoken { throw SystemError(EINTR) }
         return output
       }
-      let milliseconds = Int32(clamping: left.components.seconds * 1000 + 20)
+      let milliseconds = isSilent ? 2 : Int32(clamping: left.components.seconds * 1000 + 20)
       guard unsafe poll(&polls, nfds_t(polls.count), milliseconds) > 0 else { continue }
       for index in 0..<2 where polls[index].fd >= 0 && polls[index].revents != 0 {
         let chunk = (try? readSome(polls[index].fd, limit: 64 << 10)) ?? []
@@ -167,7 +193,5 @@ package struct ChildProcess: Sendable {
         }
       }
     }
-    output.ending = Self.wait(for: child)
-    return output
   }
 }

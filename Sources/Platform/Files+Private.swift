@@ -52,6 +52,21 @@ extension Files {
     }
   }
 
+  /// Removes such a file, whatever is in it, under its lock: with what writers that were killed left
+  /// of ``replace(_:with:mode:onlyIfAbsent:)``.
+  package static func removeWithRemains(_ path: String) throws {
+    let folder = parentDirectory(of: path)
+    guard kind(of: folder, followingLinks: true) != nil else { return }
+    try withLock(on: path) {
+      try remove(path)
+      let start = path.dropFirst(folder.count + 1) + "."
+      for name in try names(in: folder)
+      where name.hasPrefix(start) && name.utf8.count == start.utf8.count + 6 {
+        try remove("\(folder)/\(name)")
+      }
+    }
+  }
+
   /// The lock of exactly this file, made where it is missing, without waiting; nil while another
   /// process or task holds it.
   ///

@@ -138,8 +138,11 @@ package enum Files {
 
   /// Runs `body` while this process alone holds the lock beside `path` (`path.lock`), across
   /// processes. Not re-entrant.
+  ///
+  /// - Parameter patience: how long another process is waited for.
+  /// - Throws: ``LockHeld`` after that, and what `body` throws.
   package static func withLock<Result>(
-    on path: String, _ body: () throws -> Result
+    on path: String, patience: Duration = .seconds(10), _ body: () throws -> Result
   ) throws -> Result {
     try makeDirectory(parentDirectory(of: path))
     let number = try valueOrSystemError {
@@ -148,8 +151,41 @@ package enum Files {
     // Closing the descriptor lets the lock go. The file stays: removing it would let two
     // processes lock two different files of one name.
     let descriptor = FileDescriptor(owning: number)
-    _ = try valueOrSystemError { flock(descriptor.number, LOCK_EX) }
+    try lock(descriptor, of: path + ".lock", patience: patience)
     return try body()
+  }
+
+  /// A file's lock that somebody else did not let go.
+  package struct LockHeld: Error, CustomStringConvertible {
+    package var path: String
+    package var description: String { "another process holds the lock \(path)" }
+  }
+
+  /// A process that is stopped, or hangs on a network's disk, keeps its lock for ever.
+  private static func lock(
+    _ descriptor: borrowing FileDescriptor, of path: String, patience: Duration
+  ) throws {
+    let number = descriptor.number
+    let deadline = ContinuousClock.now + patience
+    while true {
+      do {
+        _ = try valueOrSystemError { flock(number, LOCK_EX | LOCK_NB) }
+        return
+      } catch {
+        guard error.number == EWOULDBLOCK else { throw error }
+        guard ContinuousClock.now < deadline else { throw LockHeld(path: path) }
+        _ = poll(nil, 0, 20)
+      }
+    }
+  }
+
+  /// Removes a file, or a link in its place; that there is none is fine.
+  package static func remove(_ path: String) throws(SystemError) {
+    do {
+      _ = try valueOrSystemError { unsafe unlink(path) }
+    } catch {
+      guard error.number == ENOENT || error.number == ENOTDIR else { throw error }
+    }
   }
 
   /// Adds to the end of a file under its lock, with a line end first where the file lacks one.
@@ -159,7 +195,7 @@ package enum Files {
       unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     }
     let descriptor = FileDescriptor(owning: number)
-    _ = try valueOrSystemError { flock(descriptor.number, LOCK_EX) }
+    try lock(descriptor, of: path, patience: .seconds(10))
     var bytes = Array(line.utf8) + [UInt8(ascii: "\n")]
     let end = try valueOrSystemError { lseek(descriptor.number, 0, SEEK_END) }
     if end > 0 {

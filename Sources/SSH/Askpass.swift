@@ -34,10 +34,10 @@ package struct Askpass: Sendable {
     let program = environment["SSH_ASKPASS"] ?? "/usr/bin/ssh-askpass"
     guard program.hasPrefix("/") else {
       return ChildProcess.find(program, in: environment).map {
-        Askpass(program: $0, environment: environment.variables)
+        Askpass(program: $0, environment: environment.withoutSecrets)
       }
     }
-    return Askpass(program: program, environment: environment.variables)
+    return Askpass(program: program, environment: environment.withoutSecrets)
   }
 
   /// Prompts that ask this program; cancelling there is "not possible".

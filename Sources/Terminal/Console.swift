@@ -98,6 +98,11 @@ package struct Console: Sendable {
     screen.printLines(printableLines(text), lineEnd: lineEnd)
   }
 
+  /// A line without which nothing goes on, even with `-q`.
+  package func insist(_ text: String) {
+    screen.printLines(printableLines(text), lineEnd: lineEnd)
+  }
+
   private func say(_ label: String, _ text: String) {
     guard !isQuiet else { return }
     screen.printLines("\(programName): \(label)\(printableLines(text))", lineEnd: lineEnd)

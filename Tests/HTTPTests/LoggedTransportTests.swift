@@ -16,6 +16,17 @@ import Testing
     }
   }
 
+  @Test(
+    "a user in an address is never shown",
+    arguments: [
+      ("https://u:secret@h.example/p?api-version=1", "https://h.example/p?api-version=1"),
+      ("https://secret@h.example", "https://h.example"),
+      ("https://a@b@h.example/x@y#secret", "https://h.example/x@y"),
+    ])
+  func noUser(url: String, shown: String) {
+    #expect(LoggedTransport.shown(url) == shown)
+  }
+
   @Test("an exchange is told without headers, bodies and values that may be secret")
   func told() async throws {
     let lines = Mutex<[String]>([])

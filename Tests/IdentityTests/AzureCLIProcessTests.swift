@@ -38,6 +38,52 @@ import Testing
     #expect(token.tenant == tenantB)
   }
 
+  @Test("az gets the secret of a managed identity's endpoint, and none else of ours")
+  func environment() async throws {
+    let token = try await token(
+      """
+      test "$IDENTITY_HEADER$MSI_SECRET" = headsecret || exit 3
+      test -z "$AZURE_CLIENT_SECRET$ARM_OIDC_TOKEN$ARM_OIDC_REQUEST_TOKEN" || exit 4
+      echo '\(Self.answer)'
+      """,
+      environment: [
+        "IDENTITY_HEADER": "head", "MSI_SECRET": "secret", "AZURE_CLIENT_SECRET": "x",
+        "ARM_OIDC_TOKEN": "x", "ARM_OIDC_REQUEST_TOKEN": "x",
+      ])
+    #expect(token.secret.exposedText == "from-az")
+  }
+
+  @Test(
+    "a token of the machine's own identity is not kept on disk, and is for known clouds only",
+    arguments: [
+      #"{"name":"systemAssignedIdentity","type":"servicePrincipal","assignedIdentityInfo":"MSI"}"#,
+      #"{"name":"ada@example.com","type":"user","cloudShellID":true}"#,
+    ])
+  func machine(user: String) async throws {
+    let az = try AzureCLIFixture()
+    try az.writeProfile([AzureCLIFixture.account(user: user)])
+    let fixture = az.fixture()
+    guard case .ready(let credential) = await AzureCLICredential.find(in: fixture.context) else {
+      Issue.record("az is signed in")
+      return
+    }
+    #expect(try await credential.storeIdentity(for: .arm)?.outlivesProcess == false)
+    var context = fixture.context
+    context.cloud.resourceManager = "https://arm.example"
+    guard case .ready(let other) = await AzureCLICredential.find(in: context) else { return }
+    let outcome: Result<AccessToken, CredentialError>
+    do throws(CredentialError) {
+      outcome = .success(try await other.token(for: .arm))
+    } catch {
+      outcome = .failure(error)
+    }
+    guard case .failure(.unavailable(let reason)) = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(reason.contains("must not go to https://arm.example"))
+  }
+
   @Test("an application's token in az's cache is used without az, while it lasts")
   func cachedApplication() async throws {
     for (end, expected) in [("1790003600", "cached"), ("1790000100", "from-az")] {

@@ -66,7 +66,7 @@ import Testing
     #expect(try await directory(az.variables).resolve().name == "AzureChinaCloud")
     let variables = az.variables.merging(["AZURE_CLOUD_NAME": "AzureUSGovernment"]) { $1 }
     #expect(try await directory(variables).resolve().name == "AzureUSGovernment")
-    #expect(try await directory(variables).resolve("AzureCloud") == .azureCloud)
+    #expect(try await directory(variables).resolve("AzureCloud").name == "AzureCloud")
   }
 
   @Test("a cloud that az was taught is known with its own addresses")
@@ -90,7 +90,7 @@ import Testing
     #expect(cloud.loginEndpoint == "https://login.stack.example")
     #expect(cloud.resourceManager == "https://arm.stack.example")
     #expect(cloud.tokenScope == "https://management.stack.example/guid/.default")
-    #expect(try await directory(az.variables).resolve("AzureCloud") == .azureCloud)
+    #expect(try await directory(az.variables).resolve("AzureCloud").name == "AzureCloud")
   }
 
   @Test("an unknown name is an error that lists the known ones")
@@ -184,11 +184,12 @@ import Testing
     "a real cloud's tokens are never sent to a server that a document invents",
     arguments: [
       "https://login.windows.net/", "https://login.microsoftonline.com:443",
-      "https://westus.login.microsoft.com",
+      "https://westus.login.microsoft.com", "https://login.sovcloud-identity.fr",
     ],
     [
       "https://management.azure.com", "https://MANAGEMENT.core.windows.net:443/",
       "797f4846-ba00-4fd7-ba43-dac1f8f63013", "api://797f4846-ba00-4fd7-ba43-dac1f8f63013",
+      "https://vault.azure.net", "https://graph.example/", "https://notonmicrosoft.com/x",
     ])
   func foreignManager(login: String, audience: String) async throws {
     let failure = await failure {
@@ -203,6 +204,8 @@ import Testing
     arguments: [
       ("https://westeurope.management.azure.com", "https://management.azure.com/"),
       ("https://management.stack.example", "https://management.contoso.onmicrosoft.com/guid"),
+      ("https://management.sovcloud-api.fr", "https://management.sovcloud-api.fr/"),
+      ("https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net"),
     ])
   func ownManager(manager: String, audience: String) async throws {
     let cloud = try await resolve(
@@ -211,6 +214,61 @@ import Testing
         audiences: "[\"\(audience)\"]"))
     #expect(cloud.resourceManager == manager)
     #expect(cloud.audiences == [audience])
+  }
+
+  @Test("one audience that is for another server, or another cloud's, spoils the rest")
+  func mixedAudiences() async throws {
+    for other in ["https://vault.azure.net", "https://management.chinacloudapi.cn/"] {
+      let failure = await failure {
+        _ = try await resolve(
+          document: entry(
+            "X", login: "https://login.windows.net/", manager: "https://management.azure.com",
+            audiences: "[\"https://management.azure.com/\",\"\(other)\"]"))
+      }
+      #expect(failure?.code == .cloudUnknown)
+    }
+  }
+
+  @Test("a command names the cloud, unless it means the same one without")
+  func argument() async throws {
+    let gov = ["AZURE_CLOUD_NAME": "AzureUSGovernment"]
+    #expect(try await directory().resolve().argument == nil)
+    #expect(try await directory().resolve("AzureCloud").argument == nil)
+    #expect(try await directory().resolve("AzureChinaCloud").argument == "AzureChinaCloud")
+    #expect(try await directory(gov).resolve().argument == nil)
+    #expect(try await directory(gov).resolve("azureusgovernment").argument == nil)
+    #expect(try await directory(gov).resolve("AzureCloud").argument == "AzureCloud")
+    #expect(try await resolve(document: entry("Own")).argument == nil)
+    #expect(try await resolve(document: entry("Own"), named: "Own").argument == "Own")
+    let login = FakeLogin()
+    let body = Array(entry("Own").utf8)
+    for (query, shown) in [("?api-version=1", "?api-version=1"), ("?a=s3cr3t", "?…")] {
+      let url = "https://other.example/m" + query
+      login.expect(.get, url) { _ in .success(HTTPResponse(status: 200, body: body)) }
+      #expect(
+        try await directory(login: login).resolve(url).argument
+          == "'https://other.example/m\(shown)'")
+    }
+  }
+
+  @Test("no message shows what may be secret in a document's address")
+  func secretAddress() async throws {
+    let login = FakeLogin()
+    login.expect(.get, "https://a.example/m?code=s3cr3t") { _ in
+      .success(HTTPResponse(status: 200, body: Array("{}".utf8)))
+    }
+    login.expect(.get, "https://a.example/m?code=s3cr3t") { _ in
+      .success(HTTPResponse(status: 404))
+    }
+    for url in [
+      "https://a.example/m?code=s3cr3t", "https://a.example/m?code=s3cr3t",
+      "https://u:s3cr3t@a.example/m",
+    ] {
+      let failure = await failure { _ = try await directory(login: login).resolve(url) }
+      #expect(failure?.what.contains("https://a.example/m") == true)
+      #expect("\(String(describing: failure))".contains("s3cr3t") == false)
+    }
+    login.verify()
   }
 
   @Test("a document that plain http brings from another machine is not even asked for")

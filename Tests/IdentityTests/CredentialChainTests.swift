@@ -64,6 +64,48 @@ import Testing
     login.verify()
   }
 
+  @Test("requests side by side are one identity: all wait for the first one's choice")
+  func oneIdentity() async throws {
+    let gate = Gate()
+    let arrived = Counter()
+    let login = FakeLogin(before: {
+      arrived.add()
+      if arrived.count == 1 { await gate.wait() }
+    })
+    let az = try AzureCLIFixture()
+    try az.writeCache(.account(), .access("az's"))
+    // Nobody answers the first credential, and then there is one.
+    let fixture = ChainFixture(
+      az.variables.merging(["MSI_ENDPOINT": "http://localhost:1/x"]) { $1 }, login: login)
+    login.expect(.post, "http://localhost:1/x") { _ in
+      .success(HTTPResponse(status: 200, body: Array("<html>".utf8)))
+    }
+    let chain = try fixture.chain()
+    async let one = chain.token(for: .arm)
+    await arrived.reached(1)
+    async let two = chain.token(for: TokenRequest(scope: Cloud.azureCloud.tokenScopes[1]))
+    async let tenants = chain.tenants()
+    for _ in 0..<100 { await Task.yield() }
+    #expect(arrived.count == 1)
+    await gate.open()
+    #expect(try await [one.source, two.source] == ["AzureCLICredential", "AzureCLICredential"])
+    #expect(try await tenants == [tenantA])
+    login.verify()
+  }
+
+  @Test("a credential that was refused once stays the run's identity")
+  func refusedStays() async throws {
+    let fixture = ChainFixture(secretVariables)
+    fixture.login.expectToken(
+      tokenURL(tenantA), status: 401, #"{"error":"invalid_client","error_description":"x"}"#)
+    fixture.login.expectToken(tokenURL(tenantA), tokenBody("abc"))
+    let chain = try fixture.chain()
+    let failure = await failure { _ = try await chain.token(for: .arm) }
+    #expect(failure?.code == .signInRefused)
+    #expect(try await chain.token(for: .arm).source == "EnvironmentCredential")
+    fixture.login.verify()
+  }
+
   @Test("a refused credential stops the chain although az is signed in")
   func stops() async throws {
     let az = try AzureCLIFixture()

@@ -219,3 +219,52 @@ import Testing
     #endif
   }
 }
+
+extension InteractiveSignInTests {
+  @Test("a port that is somebody else's on IPv6 is not taken on IPv4 alone")
+  func foreignPort() throws {
+    var refusals = 3
+    var tried = 0
+    let receiver = try LoopbackReceiver { address throws(SystemError) in
+      guard address.isIPv6 else {
+        tried += 1
+        return try address.listen()
+      }
+      refusals -= 1
+      throw SystemError(refusals >= 0 ? EADDRINUSE : EAFNOSUPPORT)
+    }
+    #expect(tried == 4)
+    #expect(receiver.port > 0)
+    for number in [EADDRINUSE, EACCES] {
+      #expect(throws: SystemError(number)) {
+        try LoopbackReceiver { address throws(SystemError) in
+          if address.isIPv6 { throw SystemError(number) }
+          return try address.listen()
+        }
+      }
+    }
+  }
+
+  @Test("somebody else than --identity names signs in to nothing")
+  func somebodyElse() async throws {
+    for (wanted, isTaken) in [("ADA@example.com", true), ("bob@example.com", false)] {
+      let fixture = try LoginFixture()
+      fixture.chain.login.expectToken(
+        "https://login.microsoftonline.com/organizations/oauth2/v2.0/devicecode",
+        #"{"user_code":"ABC","device_code":"dev-code","interval":"1"}"#)
+      fixture.chain.login.expectToken(tokenURL("organizations"), personAnswer("abc"))
+      let wish = InteractiveSignIn.Wish(username: wanted)
+      if isTaken {
+        _ = try await fixture.signIn.signInWithDeviceCode(wish) { _ in }
+        continue
+      }
+      let failure = await failure {
+        _ = try await fixture.signIn.signInWithDeviceCode(wish) { _ in }
+      }
+      #expect(failure?.code == .signInRefused)
+      #expect(failure?.what == "ada@example.com has signed in, not bob@example.com")
+      #expect(fixture.accounts.all.isEmpty)
+      #expect(Files.kind(of: fixture.state.path + "/tokens.json") == nil)
+    }
+  }
+}

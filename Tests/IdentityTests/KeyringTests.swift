@@ -90,6 +90,93 @@ import Testing
     #expect(failure?.why?.contains("JitTokenStore") == true)
   }
 
+  @Test("signing out empties the keyring and the files beside it")
+  func signedOut() async throws {
+    let folder = try folder()
+    let fixture = try LoginFixture(keyring: try keyring(folder))
+    let tokens = TokenStore(
+      directory: fixture.state.path, owner: testUserID, clock: testClock,
+      keyring: try keyring(folder))
+    func items() throws -> [String] {
+      try Files.names(in: folder.path).filter { $0.hasPrefix("item-") }
+    }
+    for isWhole in [true, false] {
+      try await fixture.add(fixture.account())
+      try await tokens.keep(token("a"), for: key)
+      // Of a time when the file was the store.
+      try await fixture.chain.store.keep(
+        token("b"),
+        for: TokenStore.Key(
+          cloud: .azureCloud, tenant: tenantA, credential: fixture.account().storeName, scope: "s"))
+      #expect(try items().count == 2)
+      if isWhole {
+        // An item whose account the file no longer knows.
+        try Files.remove(fixture.state.path + "/accounts.json")
+        try await fixture.accounts.removeAll()
+        try await tokens.forgetAll()
+        #expect(Files.kind(of: fixture.state.path + "/tokens.json") == nil)
+      } else {
+        try await fixture.accounts.remove([fixture.account()])
+        try await tokens.forgetAll(of: fixture.account())
+        let text = String(
+          decoding: try Files.read(fixture.state.path + "/tokens.json"), as: UTF8.self)
+        #expect(text == #"{"entries":[],"version":1}"#)
+      }
+      #expect(try items() == [])
+    }
+  }
+
+  @Test("in the keyring too a refresh replaces only the token that it used")
+  func renewed() async throws {
+    let folder = try folder()
+    defer { withExtendedLifetime(folder) {} }
+    let fixture = try LoginFixture(keyring: try keyring(folder))
+    try await fixture.add(fixture.account(), refresh: "rt-new")
+    for (used, kept) in [("rt-0", "rt-new"), ("rt-new", "rt-9")] {
+      await fixture.accounts.renew(
+        fixture.account(), replacing: SecretBytes(Array(used.utf8)),
+        with: SecretBytes(Array("rt-9".utf8)))
+      #expect(
+        try await fixture.accounts.refreshToken(of: fixture.account())?.exposedText == kept)
+    }
+  }
+
+  @Test("who waits for another process's token looks into the keyring once")
+  func looksOnce() async throws {
+    let folder = try folder()
+    let state = try ScratchFolder()
+    let gate = Gate()
+    let asking = Counter()
+    let sleeps = Counter()
+    func store() throws -> TokenStore {
+      TokenStore(
+        directory: state.path, owner: testUserID, clock: testClock, keyring: try keyring(folder))
+    }
+    let (first, second, key, made) = (try store(), try store(), key, token("made"))
+    async let one = first.refresh(key, isFresh: true, sleep: { _ in }) {
+      () async throws(CredentialError) -> AccessToken in
+      asking.add()
+      await gate.wait()
+      return made
+    }
+    await asking.reached(1)
+    async let two = second.refresh(
+      key, isFresh: false,
+      sleep: { _ in
+        sleeps.add()
+        if sleeps.count == 5 { await gate.open() }
+        await Task.yield()
+      }
+    ) { () async throws(CredentialError) -> AccessToken in
+      asking.add()
+      return made
+    }
+    _ = try await (one, two)
+    #expect(asking.count == 1)
+    let calls = String(decoding: try Files.read(folder.path + "/calls"), as: UTF8.self)
+    #expect(calls.split(separator: "\n").count { $0.hasPrefix("lookup") } == 1)
+  }
+
   @Test(
     "a keyring that is locked, broken or slow is an error, never an empty store",
     arguments: [

@@ -108,8 +108,81 @@ import Testing
     try await fixture.add(fixture.account())
     try await fixture.accounts.remove([fixture.account()])
     await fixture.accounts.renew(
-      fixture.account(), refreshToken: SecretBytes(Array("rt-9".utf8)))
+      fixture.account(), replacing: SecretBytes(Array("rt-0".utf8)),
+      with: SecretBytes(Array("rt-9".utf8)))
     #expect(fixture.accounts.all.isEmpty)
+  }
+
+  @Test("a refresh never overwrites a sign-in that was made meanwhile")
+  func renewedMeanwhile() async throws {
+    let fixture = try LoginFixture()
+    try await fixture.add(fixture.account(), refresh: "rt-new")
+    for (used, kept) in [("rt-0", "rt-new"), ("rt-new", "rt-9")] {
+      await fixture.accounts.renew(
+        fixture.account(), replacing: SecretBytes(Array(used.utf8)),
+        with: SecretBytes(Array("rt-9".utf8)))
+      #expect(
+        try await fixture.accounts.refreshToken(of: fixture.account())?.exposedText == kept)
+    }
+  }
+
+  @Test("a token that comes after the account signed out is not stored")
+  func tokenAfterLogout() async throws {
+    let state = try ScratchFolder()
+    let gate = Gate()
+    let arrived = Counter()
+    let login = FakeLogin(before: {
+      arrived.add()
+      await gate.wait()
+    })
+    var fixture = try LoginFixture(state: state)
+    fixture.chain = ChainFixture([:], login: login, state: state.path)
+    fixture.chain.context.accounts = fixture.accounts
+    try await fixture.add(fixture.account())
+    login.expectToken(tokenURL(tenantA), personAnswer("late"))
+    let chain = try fixture.chain.chain()
+    async let token = chain.token(for: .arm)
+    await arrived.reached(1)
+    try await fixture.accounts.removeAll()
+    try await fixture.chain.store.forgetAll()
+    await gate.open()
+    #expect(try await token.secret.exposedText == "late")
+    #expect(Files.kind(of: state.path + "/tokens.json") == nil)
+    #expect(Files.kind(of: state.path + "/accounts.json") == nil)
+  }
+
+  @Test(
+    "signing everybody out removes the files whatever is in them, and what killed writers left",
+    arguments: ["{", #"{"version":2,"entries":[{"refreshToken":"rt"}]}"#, ""], [0o600, 0o644])
+  func removedWhole(content: String, mode: Int) async throws {
+    let fixture = try LoginFixture()
+    for name in ["accounts.json", "tokens.json"] {
+      try fixture.state.write(name, content, mode: UInt32(mode))
+      try fixture.state.write(name + ".aB3xY_", content)
+      try fixture.state.write(name + ".other-file", content)
+    }
+    try await fixture.accounts.removeAll()
+    try await fixture.chain.store.forgetAll()
+    #expect(
+      Set(try Files.names(in: fixture.state.path)) == [
+        "accounts.json.lock", "accounts.json.other-file", "tokens.json.lock",
+        "tokens.json.other-file",
+      ])
+  }
+
+  @Test("what cannot be removed is a failure, for one account and for all")
+  func notRemoved() async throws {
+    let fixture = try LoginFixture()
+    for name in ["accounts.json", "tokens.json"] {
+      try Files.makeDirectory(fixture.state.path + "/" + name)
+    }
+    let failures = [
+      await failure { try await fixture.accounts.removeAll() },
+      await failure { try await fixture.accounts.remove([fixture.account()]) },
+      await failure { try await fixture.chain.store.forgetAll() },
+      await failure { try await fixture.chain.store.forgetAll(of: fixture.account()) },
+    ]
+    #expect(failures.map { $0?.code } == Array(repeating: .fileUnwritable, count: 4))
   }
 
   @Test("a file that others may read is not used", arguments: [0o640, 0o604] as [UInt32])

@@ -264,7 +264,8 @@ import Testing
       ("https://arm.own.example", "https://management.core.windows.net/", false),
       ("http://127.0.0.1:9", "https://management.core.windows.net/", false),
       ("https://management.azure.com", "https://management.core.windows.net/", true),
-      ("https://arm.own.example", "https://management.own.example/", true),
+      ("https://arm.own.example", "https://management.own.example/", false),
+      ("https://arm.own.example", "https://arm.own.example/", true),
     ] {
       cloud.resourceManager = manager
       cloud.audiences = [audience]
@@ -308,5 +309,24 @@ import Testing
     )
     let failure = await failure { _ = try await fixture.chain().token(for: .arm) }
     #expect(failure?.code == .signInRefused)
+  }
+}
+
+extension ManagedIdentityTests {
+  @Test("any success is one, and an answer that is no known refusal is not shown")
+  func answers() async throws {
+    let variables = ["MSI_ENDPOINT": "http://localhost:1/x"]
+    let created = ChainFixture(variables)
+    created.login.expect(.post, "http://localhost:1/x") { _ in
+      .success(HTTPResponse(status: 201, body: Array(tokenBody("abc").utf8)))
+    }
+    #expect(try await created.chain().token(for: .arm).secret.exposedText == "abc")
+    let odd = ChainFixture(variables)
+    odd.login.expect(.post, "http://localhost:1/x") { _ in
+      .success(HTTPResponse(status: 418, body: Array(#"{"access_token":"s3cr3t"}"#.utf8)))
+    }
+    let failure = await failure { _ = try await odd.chain().token(for: .arm) }
+    #expect(failure?.code == .signInRefused)
+    #expect(failure?.why == "HTTP 418, its answer is not readable")
   }
 }

@@ -122,6 +122,21 @@ import Testing
     #expect(stage.writtenFiles.allSatisfy { !$0.hasPrefix("work/tools/item-") })
   }
 
+  @Test("logout without the keyring that has the secrets fails, after the files are gone")
+  func logoutWithoutKeyring() async throws {
+    let stage = try await Stage.people()
+    var environment = try keyring(stage, Self.secretTool)
+    let login = try await stage.login(environment: environment)
+    #expect(login.status == 0, "\(login.error)")
+    environment["PATH"] = "/nonexistent"
+    // Not the setting tells it, but the sign-in.
+    environment["JITCONNECT_TOKEN_STORE"] = "file"
+    let out = try await stage.run(["logout", "--json"], environment: environment)
+    #expect(out.status == 1, "\(out.error)")
+    #expect(try JSON(parsing: out.errorBytes)["error"]?["code"] == "token-store-unavailable")
+    #expect(stage.writtenFiles.allSatisfy { !$0.hasSuffix("accounts.json") })
+  }
+
   @Test(
     "a keyring that is absent, locked or broken is an error, told in about a second",
     arguments: [nil, "#!/bin/sh\nexec sleep 60\n", "#!/bin/sh\necho 'no D-Bus' >&2\nexit 1\n"])

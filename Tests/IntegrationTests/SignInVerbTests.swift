@@ -148,8 +148,9 @@ import Testing
     let stage = try await Stage.people {
       $0.behaviour.deviceCodeAnswers = ["authorization_pending"]
     }
+    // Nothing goes on without the code: -q does not hide it.
     let run = try await stage.run(
-      ["login"], environment: FlowSignInTests.noPrincipal)
+      ["login", "-q"], environment: FlowSignInTests.noPrincipal)
     #expect(run.status == 0, "\(run.error)")
     #expect(run.error.contains("SIMULATE1"))
     #expect(run.text.isEmpty)
@@ -213,6 +214,25 @@ import Testing
     let error = try JSON(parsing: who.errorBytes)["error"]
     #expect(error?["code"] == "sign-in-needed")
     #expect(error?["next"] == "jitconnect login, or: az login")
+  }
+
+  @Test("logout removes stores that are not used, too", arguments: [0o600, 0o644] as [UInt32])
+  func logoutOfRefused(mode: UInt32) async throws {
+    let stage = try await Stage.people()
+    try await stage.login()
+    let stores = stage.writtenFiles.filter {
+      $0.hasSuffix("/accounts.json") || $0.hasSuffix("/tokens.json")
+    }
+    #expect(stores.count == 2)
+    for name in stores {
+      let text = try #require(stage.read(name))
+      try Files.replace(
+        stage.folder + "/" + name,
+        with: text.replacing(#""version":1"#, with: #""version":2"#).utf8, mode: mode)
+    }
+    let out = try await stage.run(["logout"], environment: FlowSignInTests.noPrincipal)
+    #expect(out.status == 0, "\(out.error)")
+    #expect(stage.writtenFiles.allSatisfy { !stores.contains($0) })
   }
 
   @Test("a login that another credential goes before says so")

@@ -24,6 +24,27 @@ import Testing
     #expect(try shell("exec cat /dev/zero").run(timeout: .milliseconds(50)).ending == .timedOut)
   }
 
+  @Test("one that closes its outputs and stays is ended too, and what it started with it")
+  func silent() throws {
+    let folder = try TemporaryFolder()
+    let script = """
+      sleep 1000 & echo $! > \(folder.path)/child
+      exec >/dev/null 2>&1
+      wait
+      """
+    let output = try shell(script, environment: ["PATH": "/usr/bin:/bin"])
+      .run(timeout: .milliseconds(500), ownGroup: true)
+    #expect(output.ending == .timedOut)
+    let text = String(decoding: try Files.read(folder.path + "/child"), as: UTF8.self)
+    let child = try #require(Int32(text.split(separator: "\n").first ?? ""))
+    // Gone, or waiting to be collected by init.
+    let state = try shell(
+      "ps -o stat= -p \(child) | grep -v Z", environment: ["PATH": "/usr/bin:/bin"]
+    )
+    .run()
+    #expect(state.ending == .exited(1))
+  }
+
   @Test("what is given on standard input arrives whole, and then its end")
   func input() throws {
     let output = try ChildProcess(path: "/bin/cat", arguments: [], environment: [:])

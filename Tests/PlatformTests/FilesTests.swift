@@ -95,6 +95,19 @@ final class TemporaryFolder: Sendable {
     #expect(try Files.read(path) == Array("40".utf8))
   }
 
+  @Test("a lock that is never let go is waited for only so long")
+  func heldLock() throws {
+    let path = folder.path + "/file"
+    let holder = try Files.tryLock(path + ".lock")
+    let isHeld = holder != nil
+    #expect(isHeld)
+    #expect(throws: Files.LockHeld.self) {
+      try Files.withLock(on: path, patience: .milliseconds(50)) {}
+    }
+    _ = consume holder
+    try Files.withLock(on: path, patience: .zero) {}
+  }
+
   @Test("a file over the limit is refused, one that is missing says so")
   func limits() throws {
     let path = folder.path + "/big"

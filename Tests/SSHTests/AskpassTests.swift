@@ -4,6 +4,23 @@ import Testing
 @testable import SSH
 
 @Suite struct AskpassTests {
+  @Test("the program is not given the secrets of sign-ins")
+  func secrets() throws {
+    for program in ["/bin/sh", "sh"] {
+      let environment = Environment(
+        variables: [
+          "SSH_ASKPASS": program, "SSH_ASKPASS_REQUIRE": "force", "PATH": "/bin",
+          "AZURE_CLIENT_SECRET": "x", "IDENTITY_HEADER": "x", "KEPT": "y",
+        ], home: nil)
+      let chosen = try #require(Askpass.chosen(environment, hasTerminal: true))
+      #expect(
+        chosen.environment
+          == environment.variables.filter {
+            $0.key != "AZURE_CLIENT_SECRET" && $0.key != "IDENTITY_HEADER"
+          })
+    }
+  }
+
   // Variables, whether there is a terminal, whether the program is asked.
   static let table: [(variables: [String: String], hasTerminal: Bool, isChosen: Bool)] = [
     ([:], true, false), ([:], false, false),

@@ -44,6 +44,7 @@ void platform_terminal_forget(void);
 /// What platform_spawn does besides starting the program.
 enum {
   PLATFORM_SPAWN_NEW_SESSION = 1,   // setsid: no controlling terminal
+  PLATFORM_SPAWN_NEW_GROUP = 4,     // setpgid: a process group of its own, not the terminal's
   PLATFORM_SPAWN_KEEP_IGNORED = 2,  // SIGHUP, SIGINT, SIGQUIT, SIGTERM stay ignored, as by nohup
 };
 
