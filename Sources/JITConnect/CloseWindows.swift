@@ -30,126 +30,111 @@ package struct CloseWindows: Sendable {
 
   /// Closes this user's windows on a machine.
   ///
-  /// - Parameter ports: empty is every port.
-  /// - Returns: each of them, and the live windows of others.
+  /// - Parameters:
+  ///   - ports: empty is every port.
+  ///   - closed: gets each of them, and the live windows of others, as soon as it is known.
   package func close(
-    on view: MachineView, ports: [Int]
-  ) async throws(Failure) -> [ClosedWindow] {
+    on view: MachineView, ports: [Int], into closed: inout [ClosedWindow]
+  ) async throws(Failure) {
     let machine = view.machine
     let now = world.clock.now()
     func isMeant(_ port: Int) -> Bool { ports.isEmpty || ports.contains(port) }
     let recorded = own.all(on: machine.id).filter { isMeant($0.port) }
-    var closed: [ClosedWindow] = []
-    let policies = view.policies.filter { $0.machine(machine.id) != nil }
-    for policy in policies {
+    for policy in view.policies where policy.machine(machine.id) != nil {
       let mine = recorded.filter { $0.policy == policy.id }
-      closed += try await close(mine, on: machine, policy)
+      try await close(
+        mine, on: machine, policy, beside: recorded, among: view.policies, into: &closed)
       closed += policy.windows(of: machine.id)
-        .filter { isMeant($0.port.number) && $0.isLive(at: now) && !own.holds($0) && !isPast($0) }
+        .filter {
+          isMeant($0.port.number) && $0.isLive(at: now) && !own.holds($0) && !own.isShut($0)
+        }
         .map {
           ClosedWindow(
             machine: machine, port: $0.port.number, sources: $0.port.sources,
             ending: .notOwn(who: $0.requestor, until: $0.port.end))
         }
     }
-    return closed
   }
-
-  private func isPast(_ window: JITPolicy.Window) -> Bool { own.isShut(window) }
 
   /// Closes windows by one policy, as it was just read.
+  ///
+  /// - Parameters:
+  ///   - closing: all that are to be closed, by other policies too.
+  ///   - policies: where other live windows may be found that the same rules serve.
   func close(
-    _ windows: [OwnWindows.Window], on machine: VirtualMachine, _ policy: JITPolicy
-  ) async throws(Failure) -> [ClosedWindow] {
-    guard !windows.isEmpty else { return [] }
+    _ windows: [OwnWindows.Window], on machine: VirtualMachine, _ policy: JITPolicy,
+    beside closing: [OwnWindows.Window], among policies: [JITPolicy],
+    into closed: inout [ClosedWindow]
+  ) async throws(Failure) {
+    guard !windows.isEmpty else { return }
     let now = world.clock.now()
-    let all = policy.windows(of: machine.id)
-    var closed: [ClosedWindow] = []
-    var paths: [InboundPath]?
+    let shown = policy.windows(of: machine.id)
+    let live = ([policy] + policies.filter { $0.id != policy.id })
+      .flatMap { $0.windows(of: machine.id) }.filter { $0.isLive(at: now) }
+    func end(_ window: OwnWindows.Window, _ ending: ClosedWindow.Ending) {
+      closed.append(
+        ClosedWindow(machine: machine, port: window.port, sources: window.sources, ending: ending))
+    }
+    var lots: [RuleLot] = []
     for window in windows {
-      func end(_ ending: ClosedWindow.Ending) {
-        closed.append(
-          ClosedWindow(
-            machine: machine, port: window.port, sources: window.sources, ending: ending))
-      }
-      guard let shown = all.first(where: { window.isSame(as: $0) }), shown.isLive(at: now) else {
+      guard let current = shown.first(where: { window.isSame(as: $0) }), current.isLive(at: now)
+      else {
         own.forget([window])
-        end(.over)
+        end(window, .over)
         continue
       }
-      let sharing = all.first { other in
-        other.port.number == window.port && other.isLive(at: now) && !own.holds(other)
-          && other.port.sources.contains { source in
-            window.sources.contains { $0.contains(source) || source.contains($0) }
-          }
-      }
-      if let sharing {
-        let who = sharing.requestor.map { printable($0, limit: 200) } ?? "another program"
-        end(.left(until: window.end, why: "a request of \(who) is for the same source"))
+      if let who = sharing(window, live, closing) {
+        end(window, .left(until: window.end, why: "\(who) is for the same source"))
         continue
       }
-      if paths == nil { paths = await azure.securityGroups.paths(to: machine) }
-      let deletion = await deleteRules(of: window, policy, paths ?? [])
-      switch deletion {
-      case .success(let ending):
-        // The policy shows it on; it is not to be used again.
-        own.distrust(window)
-        end(ending)
-      case .failure(let reason):
-        end(try await supersede(window, machine, policy, all, reason))
+      let item = RuleLot.Item(window: window, shown: current)
+      if let index = lots.firstIndex(where: { $0.isFor(window) }) {
+        lots[index].items.append(item)
+      } else {
+        lots.append(RuleLot(port: window.port, sources: window.sources, items: [item]))
       }
     }
-    return closed
+    // A rule may have a port of a window that stays for somebody else's sake.
+    let ending = closing.filter { sharing($0, live, closing) == nil }
+    for lot in lots {
+      for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending) {
+        switch outcome {
+        case .over: end(item.window, .over)
+        case .deleted:
+          own.close(item.window)
+          end(item.window, .ruleDeleted)
+        case .stays(let reason):
+          end(item.window, try await supersede(item.window, machine, policy, shown, reason))
+        }
+      }
+    }
   }
 
-  // MARK: By the rule
-
-  /// Why the rule could not be deleted, for the user.
-  private struct Reason: Error { var text: String }
-
-  private func deleteRules(
-    of window: OwnWindows.Window, _ policy: JITPolicy, _ paths: [InboundPath]
-  ) async -> Result<ClosedWindow.Ending, Reason> {
-    if window.mappedPort != nil || policy.machine(window.machine)?.publicIPAddress != nil {
-      return .failure(Reason(text: "its rule is on an Azure Firewall"))
+  /// Whose window the rules of this one serve too; nil where nobody's.
+  private func sharing(
+    _ window: OwnWindows.Window, _ live: [JITPolicy.Window], _ closing: [OwnWindows.Window]
+  ) -> String? {
+    let other = live.first { other in
+      other.port.number == window.port
+        && !closing.contains { $0.isSame(as: other) } && !window.isSame(as: other)
+        && !own.isClosed(other)
+        && other.port.sources.contains { source in
+          window.sources.contains { $0.contains(source) || source.contains($0) }
+        }
     }
-    var rules: [ResourceID] = []
-    for path in paths {
-      for (_, rule) in path.windowRules(port: window.port)
-      where rule.access == .allow && rule.isFor(window.sources) {
-        if let id = rule.id, !rules.contains(id) { rules.append(id) }
-      }
-    }
-    guard !rules.isEmpty else {
-      let unread = paths.flatMap(\.unread)
-      if let first = unread.first { return .failure(Reason(text: first)) }
-      return paths.contains { !$0.groups.isEmpty }
-        ? .success(.over) : .failure(Reason(text: "no network security group is known"))
-    }
-    var reason: Failure?
-    var isDeleted = false
-    for rule in rules {
-      do throws(Failure) {
-        try await azure.securityGroups.deleteRule(rule)
-        isDeleted = true
-      } catch {
-        reason = error
-        world.debug("the rule \(rule.name) stays: \(error)")
-      }
-    }
-    // Every group on the way must allow: one that does not is enough.
-    if isDeleted { return .success(.ruleDeleted) }
-    return .failure(Reason(text: reason?.why ?? reason?.what ?? "its rule could not be deleted"))
+    guard let other else { return nil }
+    if own.holds(other) { return "another window of yours" }
+    return "a request of \(other.requestor.map { printable($0, limit: 200) } ?? "another program")"
   }
 
   // MARK: By a newer request
 
   private func supersede(
     _ window: OwnWindows.Window, _ machine: VirtualMachine, _ policy: JITPolicy,
-    _ all: [JITPolicy.Window], _ reason: Reason
+    _ all: [JITPolicy.Window], _ reason: String
   ) async throws(Failure) -> ClosedWindow.Ending {
     func left(_ why: String) -> ClosedWindow.Ending {
-      .left(until: window.end, why: "\(reason.text); \(why)")
+      .left(until: window.end, why: "\(reason); \(why)")
     }
     guard let entry = policy.machine(machine.id) else { return left("the policy has no entry") }
     do throws(Failure) {

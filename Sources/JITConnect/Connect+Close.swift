@@ -68,7 +68,8 @@ extension Connect {
     // The signal that ended the session has been taken; another one ends this.
     let closing = Task { [self] in
       try await Interrupts().during {
-        for (window, machine) in uses { await close(window, on: machine) }
+        let windows = uses.map(\.window)
+        for (window, machine) in uses { await close(window, on: machine, beside: windows) }
       }
     }
     let limit = Task {
@@ -82,13 +83,22 @@ extension Connect {
     }
   }
 
-  private func close(_ window: OwnWindows.Window, on machine: VirtualMachine) async {
+  private func close(
+    _ window: OwnWindows.Window, on machine: VirtualMachine, beside uses: [OwnWindows.Window]
+  ) async {
     do throws(Failure) {
       let azure = try await AzureAccess(world, options.jit)
       let policy = try await azure.policies.get(window.policy)
       let closing = CloseWindows(
         world, azure, keepsOthers: options.jit.keepOthers, mayAsk: false)
-      for closed in try await closing.close([window], on: machine, policy) { tell(closed) }
+      // The same rule may serve a window of another policy.
+      let others = try? await azure.policies.list(
+        subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
+      var closed: [ClosedWindow] = []
+      try await closing.close(
+        [window], on: machine, policy, beside: uses.filter { $0.machine == machine.id },
+        among: others ?? [], into: &closed)
+      for closed in closed { tell(closed) }
     } catch {
       let until = localTimeText(window.end, now: world.clock.now())
       world.console.warn(

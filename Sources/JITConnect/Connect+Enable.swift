@@ -9,18 +9,17 @@ extension Connect {
     _ machine: VirtualMachine, port: Int, _ azure: AzureAccess, _ policies: [JITPolicy],
     _ progress: Progress
   ) async throws(Failure) -> JITPolicy {
-    let rule = PortRule(number: port)
     guard try await world.mayEnable(machine, ports: [port], options.jit.enable) else {
       throw notEnabled(machine)
     }
     progress.show("enabling just-in-time access on \(machine.name)")
     notice.enabling(machine.name)
-    let enabled = try await azure.policies.enable(machine, rules: [rule], known: policies)
+    let work = PolicyWork(
+      world, azure, isConfirmed: true, dropsDeleted: false,
+      retype: "jitconnect enable \(machine.id.text) --port \(port)", progress: progress)
+    let policy = try await work.enable(machine, ports: [port], known: policies)
     notice.enabled(machine.name)
-    for note in enabled.notes { world.console.warn(note) }
-    world.console.note(
-      "enabled just-in-time access on \(machine.name) (port \(port), 3 hours, any source)")
-    guard let policy = enabled.policy else { throw notEnabled(machine) }
+    world.console.note("enabled just-in-time access on \(machine.name)")
     return policy
   }
 

@@ -49,7 +49,8 @@ extension Doctor {
       findings.append(
         .problem(
           "source", "the policy does not allow \(source.text)",
-          next: "jitconnect edit \(patient.shown) --allow-source \(source.text)"))
+          next: "jitconnect edit \(patient.shown) --port \(patient.port) "
+            + "--allow-source \(source.text)"))
     }
     let now = world.clock.now()
     let live = policy.windows(of: patient.machine.id)
@@ -95,7 +96,12 @@ extension Doctor {
     for group in path.groups {
       findings += examine(group, path, patient, mine)
     }
-    let exposure = path.exposure(port: patient.port)
+    let now = world.clock.now()
+    let live = (patient.policy?.windows(of: patient.machine.id) ?? [])
+      .filter { $0.isLive(at: now) }.map(\.port)
+    let exposure = path.exposure(port: patient.port) {
+      $0.isWindow(among: live, port: patient.port)
+    }
     if let hole = exposure.holes.first(where: \.reachesInternet), exposure.isGuarded {
       let rules = hole.openings.map { "\($0.rule.name) (\($0.rule.priority))" }
       findings.append(

@@ -1,5 +1,36 @@
 package import Azure
 package import Platform
+import Terminal
+
+extension PolicyWork {
+  /// Enables just-in-time access with the portal's values, as somebody agreed to. A port that
+  /// somebody else put into the policy meanwhile keeps what it says there.
+  ///
+  /// - Parameter known: the policies that were listed a moment ago.
+  /// - Returns: the policy, after a look at whether the ports are shut now.
+  func enable(
+    _ machine: VirtualMachine, ports: [Int], known: [JITPolicy]
+  ) async throws(Failure) -> JITPolicy {
+    let plans = try Enabling.plans(
+      [MachineView(machine: machine, policies: known)],
+      ports: ports.map { PortChange(.set, number: $0) })
+    let results = try await carryOut(plans)
+    for note in results.flatMap(\.notes) { world.console.warn(note) }
+    guard let result = results.first else { throw .jitNotEnabled(machine, next: retype) }
+    let policy: JITPolicy
+    if let written = result.policy {
+      policy = written
+    } else {
+      policy = try await azure.policies.get(result.id)
+    }
+    if let proof = try await PortProver(world, azure, progress: progress).prove(machine, policy) {
+      let retype = "jitconnect enable \(machine.id.text) --fix"
+      if let failure = proof.failure(retype: retype) { world.console.warn("\(failure)") }
+      for warning in proof.warnings { world.console.warn(warning) }
+    }
+    return policy
+  }
+}
 
 /// Makes the plans of `enable`: which policy takes which ports of which machine.
 package enum Enabling {

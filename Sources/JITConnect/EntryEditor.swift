@@ -131,8 +131,10 @@ package struct EntryEditor: Sendable {
           let child = try process.start(
             input: STDIN_FILENO, output: STDOUT_FILENO, error: STDERR_FILENO)
           let ending = ChildProcess.wait(for: child)
-          // A Ctrl-C in the editor was for the editor.
-          _ = Signals.arrived()
+          // A Ctrl-C in the editor was for the editor; another signal is for us.
+          if Signals.arrived().contains(where: { [SIGTERM, SIGHUP].contains($0) }) {
+            throw Failure(.interrupted, what: "interrupted", why: "nothing was written")
+          }
           return ending
         }
       }

@@ -20,6 +20,8 @@ package struct OwnWindows: Sendable {
     package var isUsable = true
     /// False for a window of somebody else that is only known to be shut.
     package var isOwn = true
+    /// Whether its rule was deleted; nil in records of before this was kept.
+    package var isRuleDeleted: Bool?
 
     func isSame(as window: JITPolicy.Window) -> Bool {
       machine == window.machine && port == window.port.number
@@ -61,6 +63,19 @@ package struct OwnWindows: Sendable {
   /// Whether a window in a policy proved to be shut before its time.
   package func isShut(_ window: JITPolicy.Window) -> Bool {
     read().contains { !$0.isUsable && $0.isSame(as: window) }
+  }
+
+  /// Whether a window in a policy is an own one whose rule was deleted.
+  func isClosed(_ window: JITPolicy.Window) -> Bool {
+    read().contains { $0.isRuleDeleted == true && $0.isSame(as: window) }
+  }
+
+  /// Keeps in mind that a window's rule was deleted: the policy shows it on, and it is not to be
+  /// used again.
+  func close(_ window: Window) {
+    var closed = window
+    closed.isRuleDeleted = true
+    distrust(closed)
   }
 
   package func record(_ new: [Window]) {

@@ -46,7 +46,7 @@ package struct PolicyWork: Sendable {
     } catch {
       guard error.code == .notFound else { throw error }
     }
-    if let base = plan.base, plan.entries(in: before) != [base] {
+    if let base = plan.base, !plan.entries(in: before).areSame(as: [base]) {
       throw Self.changedMeanwhile(plan)
     }
     let body = try plan.body(for: before)
@@ -96,7 +96,9 @@ package struct PolicyWork: Sendable {
           plan.policy, purpose: plan.purpose,
           isDone: { PolicyEdit.isDone(plan.edits, dropping: plan.dropping, in: $0) },
           edit: { tree throws(Failure) in
-            if isFirst, plan.entries(in: tree) != shown { throw Self.changedMeanwhile(plan) }
+            if isFirst, !plan.entries(in: tree).areSame(as: shown) {
+              throw Self.changedMeanwhile(plan)
+            }
             isFirst = false
             let body = try plan.body(for: tree)
             isOnItsWay = true

@@ -32,26 +32,27 @@ package struct PortProof: Sendable, Equatable {
 
   /// - Parameters:
   ///   - entry: what the policy says of the machine.
-  ///   - isWindow: the rules of windows that are open at the moment.
-  init(
+  ///   - live: the windows that are open at the moment: their rules are no holes.
+  package init(
     of machine: VirtualMachine, entry: JITPolicy.Machine, paths: [InboundPath],
-    isWindow: @escaping (SecurityGroupRule, Int) -> Bool
+    live: [RequestedPort]
   ) {
     self.machine = machine
     self.paths = paths
     let rules = entry.ports
     exposures = paths.map { path in
       rules.map { rule in
-        path.exposure(port: rule.number, protocol: rule.protocol) { isWindow($0, rule.number) }
+        path.exposure(port: rule.number, protocol: rule.protocol) {
+          $0.isWindow(among: live, port: rule.number)
+        }
       }
     }
+    // A port may have a rule for TCP and another for UDP: the verdict is on both.
     var verdicts: [Port] = []
-    for (index, rule) in rules.enumerated()
-    where !verdicts.contains(where: { $0.number == rule.number }) {
+    for rule in rules where !verdicts.contains(where: { $0.number == rule.number }) {
+      let ofPort = exposures.flatMap { $0.filter { $0.port == rule.number } }
       verdicts.append(
-        Port(
-          number: rule.number,
-          verdict: Self.verdict(exposures.map { $0[index] }, machine, entry)))
+        Port(number: rule.number, verdict: Self.verdict(ofPort, machine, entry)))
     }
     ports = verdicts
   }
@@ -66,12 +67,17 @@ package struct PortProof: Sendable, Equatable {
       return .unknown(machine.unread.first ?? "its network interfaces could not be read")
     }
     let open = exposures.filter { !$0.isShut }
-    if open.isEmpty { return .shut }
-    if let unread = open.lazy.flatMap(\.unread).first { return .unknown(unread) }
-    guard open.allSatisfy(\.isGuarded) else {
-      return .unknown("no network security group guards it")
+    // What one way proves, no other way that could not be read takes back.
+    var holes: [PortExposure.Hole] = []
+    for hole in open.filter({ $0.unread.isEmpty && $0.isGuarded }).flatMap(\.holes)
+    where !holes.contains(hole) {
+      holes.append(hole)
     }
-    return .open(open.flatMap(\.holes))
+    if !holes.isEmpty { return .open(holes) }
+    if let unread = open.lazy.flatMap(\.unread).first ?? machine.unreadInterfaces.first {
+      return .unknown(unread)
+    }
+    return open.isEmpty ? .shut : .unknown("no network security group guards it")
   }
 
   /// Whether the deny rule of just-in-time access is there, so that the verdict is final.
@@ -110,11 +116,8 @@ package struct PortProver: Sendable {
     progress.show("reading the network security groups")
     while true {
       let proof = PortProof(
-        of: machine, entry: entry, paths: await azure.securityGroups.paths(to: machine)
-      ) { rule, port in
-        // A lock may keep a rule beyond its window: then it is no window.
-        rule.jit?.kind == .window && live.contains { $0.number == port }
-      }
+        of: machine, entry: entry, paths: await azure.securityGroups.paths(to: machine),
+        live: live)
       if !waits || proof.isSettled(entry) || ContinuousClock.now > deadline { return proof }
       progress.show("waiting for the deny rule of just-in-time access")
       do {
@@ -137,10 +140,10 @@ package struct PortProver: Sendable {
       let proof = try await prove(proof.machine, policy, waits: false)
     else { return proof }
     var rules: [ShuttingRule] = []
+    var taken: [ResourceID: Set<Int>] = [:]
     for (path, exposures) in zip(proof.paths, proof.exposures) {
-      for rule in try ShuttingRule.plan(for: exposures, on: path) where !rules.contains(rule) {
-        rules.append(rule)
-      }
+      rules += try ShuttingRule.plan(
+        for: exposures, on: path, of: proof.machine.id, taken: &taken)
     }
     guard !rules.isEmpty else { return proof }
     let lines = rules.map { rule in
@@ -157,6 +160,10 @@ package struct PortProver: Sendable {
       case .given(true): break
       case .interrupted:
         throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
+      case .notPossible:
+        throw Failure(
+          .declined, what: "no rule was written: nobody can be asked", why: text,
+          next: "jitconnect enable --fix --yes \(proof.machine.id.text)")
       default: return proof
       }
     }
@@ -170,17 +177,31 @@ package struct PortProver: Sendable {
   }
 
   /// The rules that ``mend(_:_:isConfirmed:)`` made for a machine, by its own addresses.
-  package func ownRules(_ machine: VirtualMachine) async -> [ResourceID] {
-    var ids: [ResourceID] = []
+  package func ownRules(_ machine: VirtualMachine) async -> OwnRules {
+    var found = OwnRules(unread: machine.unreadInterfaces)
     for path in await azure.securityGroups.paths(to: machine) {
+      found.unread += path.unread.filter { !found.unread.contains($0) }
       guard let address = path.destination.privateAddress?.text else { continue }
       for group in path.groups {
-        for rule in group.rules where ShuttingRule.isOwn(rule, address: address) {
-          if let id = rule.id, !ids.contains(id) { ids.append(id) }
+        for rule in group.rules
+        where ShuttingRule.isOwn(rule, of: machine.id, address: address) {
+          if let id = rule.id, !found.ids.contains(id) {
+            found.ids.append(id)
+            found.ports.append(rule.ports.filter { $0.first == $0.last }.map(\.first))
+          }
         }
       }
     }
-    return ids
+    return found
+  }
+
+  /// Rules of ours before a machine.
+  package struct OwnRules: Sendable {
+    package var ids: [ResourceID] = []
+    /// What each of them shuts.
+    package var ports: [[Int]] = []
+    /// Where there may be more, and why it is not known.
+    package var unread: [String]
   }
 }
 

@@ -55,7 +55,8 @@ extension RequestAccess {
 
   // MARK: Their policies
 
-  /// The policies of each subscription, read once; by its id in lower case.
+  /// The policies in sight of each resource group, each subscription read once; by
+  /// ``place(_:)``.
   func readPolicies(of accesses: [PortAccess]) async -> [String: Result<[JITPolicy], Failure>] {
     var groups: [String: (id: String, groups: [String])] = [:]
     for machine in accesses.compactMap(\.machine) {
@@ -66,13 +67,18 @@ extension RequestAccess {
       }
     }
     let places = groups.values.sorted { $0.id < $1.id }
-    let lists = await sideBySide(places.map { $0 }) { [azure] place in
-      await outcome { () async throws(Failure) in
-        try await azure.policies.list(subscription: place.id, resourceGroups: place.groups)
-      }
+    let lists = await sideBySide(places) { [azure] place in
+      await azure.policies.lists(subscription: place.id, resourceGroups: place.groups)
     }
-    return Dictionary(
-      zip(places.map { $0.id.lowercased() }, lists), uniquingKeysWith: { first, _ in first })
+    var all: [String: Result<[JITPolicy], Failure>] = [:]
+    for (place, groups) in zip(places, lists) {
+      for (group, result) in groups { all["\(place.id.lowercased())/\(group)"] = result }
+    }
+    return all
+  }
+
+  private func place(_ machine: VirtualMachine) -> String {
+    "\(machine.subscriptionID)/\(machine.resourceGroup)".lowercased()
   }
 
   /// Gives each machine the policy that counts; offers to enable it where there is none.
@@ -82,7 +88,7 @@ extension RequestAccess {
     var enabled: [ResourceID: JITPolicy] = [:]
     for index in accesses.indices where accesses[index].isGoing {
       guard let machine = accesses[index].machine else { continue }
-      switch policies[machine.subscriptionID.lowercased()] {
+      switch policies[place(machine)] {
       case .failure(let failure): accesses[index].failure = failure
       case .success(let all):
         let policy = JITPolicies.policies(of: machine.id, location: machine.location, in: all).first
@@ -114,13 +120,11 @@ extension RequestAccess {
         machine, next: "jitconnect enable \(machine.resourceGroup)/\(machine.name)")
     }
     progress.show("enabling just-in-time access on \(machine.name)")
-    let written = try await azure.policies.enable(
-      machine, rules: ports.map { PortRule(number: $0) }, known: known)
-    for note in written.notes { world.console.warn(note) }
-    guard let policy = written.policy else {
-      throw .jitNotEnabled(machine, next: "jitconnect enable \(machine.name)")
-    }
-    return policy
+    let named = ports.map { " --port \($0)" }.joined()
+    let work = PolicyWork(
+      world, azure, isConfirmed: true, dropsDeleted: false,
+      retype: "jitconnect enable \(machine.id.text)\(named)", progress: progress)
+    return try await work.enable(machine, ports: ports, known: known)
   }
 
   // MARK: Their power
@@ -149,6 +153,10 @@ extension RequestAccess {
         let settings = accesses.first(where: { $0.machine?.id == machine.id })?.settings
       else { continue }
       let state = current.powerState ?? .stopped
+      if isDryRun, settings.start == .ask {
+        world.console.remark("# \(current.name) is \(state); --start starts it first")
+        continue
+      }
       if try await world.mayStart(current, state, settings.start) {
         chosen.append(current)
       } else {

@@ -89,10 +89,7 @@ package struct RequestAccess: Sendable {
 
     // 3. a minimal window for each: one port, our address, the shortest time
     try await plan(&accesses, source)
-    try await world.nameOthers(
-      accesses.filter(\.isGoing).flatMap { access in
-        (access.plan?.others ?? []).map { (access.name, $0) }
-      }, retype: "jitconnect request --keep-others …")
+    try await nameOthers(accesses)
 
     // 4. one call for each policy
     if isDryRun {
@@ -106,6 +103,27 @@ package struct RequestAccess: Sendable {
     if waits { await wait(&accesses) }
     if Task.isCancelled { throw Failure(.interrupted, what: "interrupted") }
     return accesses
+  }
+
+  /// Names whose windows the new ones may end; a dry run asks nothing.
+  private func nameOthers(_ accesses: [PortAccess]) async throws(Failure) {
+    let meant = accesses.filter { $0.isGoing && !($0.plan?.others ?? []).isEmpty }
+    let others = meant.flatMap { access in
+      (access.plan?.others ?? []).map { (machine: access.name, window: $0) }
+    }
+    if isDryRun {
+      let now = world.clock.now()
+      for other in others {
+        world.console.remark(
+          "# \(other.window.text(on: other.machine, now: now)); a new request may end it")
+      }
+      return
+    }
+    let names = meant.map { access in
+      (access.machine?.id.text ?? access.name) + (access.port.map { ":\($0)" } ?? "")
+    }
+    try await world.nameOthers(
+      others, retype: "jitconnect request --keep-others \(names.joined(separator: " "))")
   }
 
   /// The calls that a dry run has named, in their order.
@@ -135,18 +153,41 @@ package struct RequestAccess: Sendable {
 /// The windows that a run has opened.
 final class OpenedWindows: Sendable {
   private let windows = Mutex<[GrantedWindow]>([])
+  /// Those that were asked for and not answered: which ports of which machines.
+  private let asked = Mutex<[String]>([])
 
   func add(_ new: [GrantedWindow]) { windows.withLock { $0 += new } }
+
+  /// A call goes out; it may be heard although nobody hears its answer.
+  func ask(for names: [String]) { asked.withLock { $0 += names } }
+
+  /// Azure has answered the call.
+  func answered(for names: [String]) {
+    asked.withLock { asked in
+      for name in names {
+        if let place = asked.firstIndex(of: name) { asked.remove(at: place) }
+      }
+    }
+  }
 
   /// What an interruption leaves behind.
   func text(now: Date) -> String {
     let all = windows.withLock { $0 }
-    guard let end = all.map(\.end).max() else { return "no window is known to have been opened" }
+    let open = asked.withLock { $0 }
+    let doubtful =
+      open.isEmpty
+      ? nil
+      : "\(open.prefix(3).joined(separator: ", "))\(open.count > 3 ? " and others" : "") may have "
+        + "been opened"
+    guard let end = all.map(\.end).max() else {
+      return doubtful ?? "no window is known to have been opened"
+    }
     let names = all.prefix(3).map { "port \($0.port) of \($0.machine.name)" }
     let more = all.count > names.count ? " and \(all.count - names.count) more" : ""
-    return
+    let certain =
       "\(names.joined(separator: ", "))\(more) \(all.count == 1 ? "stays" : "stay") open until "
       + localTimeText(end, now: now)
+    return [certain, doubtful].compactMap(\.self).joined(separator: "; ")
   }
 }
 

@@ -38,18 +38,27 @@ struct WindowRequests: Sendable {
     for round in 0..<rounds {
       let durations = items.map { $0.durations[min(round, $0.durations.count - 1)] }
       onCall()
+      let names = items.map { "port \($0.plan.port) of \($0.machine.name)" }
+      opened?.ask(for: names)
       do throws(Failure) {
         let request = try await azure.policies.initiate(policy.id, accessRequest(items, durations))
-        if round > 0, let longest = durations.max() {
+        // A time that was asked for by name says nothing of what is the shortest.
+        let tried = zip(items, durations).filter { $0.0.durations.count > 1 }.map(\.1)
+        if round > 0, let longest = tried.max() {
           memory.keepShortestDuration(longest, policy.id)
         }
+        defer { opened?.answered(for: names) }
         return granted(request, items, durations, policy)
       } catch {
         // The first refusal says what is wrong; later ones only that waiting longer did not help.
         refusal = refusal ?? error
-        guard error.code == .policyForbidsDuration || error.code == .policyForbidsRequest else {
-          throw error
-        }
+        if let status = error.httpStatus, status < 500 { opened?.answered(for: names) }
+        // "Not a subset" may be about the time, and about anything else: of several items the one
+        // that is meant is found first, and other times are tried for that one.
+        guard
+          error.code == .policyForbidsDuration
+            || (error.code == .policyForbidsRequest && items.count == 1)
+        else { throw error }
         world.debug("\(durations.map(durationText).joined(separator: ", ")) refused: \(error)")
       }
     }

@@ -64,4 +64,10 @@ extension SecurityGroupRule {
   func isFor(_ sources: [SourcePrefix]) -> Bool {
     Set(self.sources.map { SourcePrefix(wire: $0) }) == Set(sources)
   }
+
+  /// Whether it belongs to a live window: a lock may keep a rule beyond its window, and then it is
+  /// a hole.
+  func isWindow(among live: [RequestedPort], port: Int) -> Bool {
+    jit?.kind == .window && live.contains { $0.number == port && isFor($0.sources) }
+  }
 }

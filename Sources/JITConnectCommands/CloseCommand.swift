@@ -38,6 +38,7 @@ struct CloseCommand: VerbCommand {
     let added: [(JitKeyword, String?)] = [(.keepOthers, keepOthers.map { $0 ? "yes" : "no" })]
     var closed: [ClosedWindow] = []
     var failures: [Failure] = []
+    var interruption: Failure?
     for text in targets {
       do throws(Failure) {
         let target = try RequestTarget(parsing: text)
@@ -47,29 +48,35 @@ struct CloseCommand: VerbCommand {
         let azure = try await AzureAccess(world, options.jit)
         let search = MachineSearch(world, azure, options.jit, command: "jitconnect close")
         let view = try await search.view(try TargetQuery(options))
-        let here = try await CloseWindows(world, azure, keepsOthers: options.jit.keepOthers)
-          .close(on: view, ports: target.ports)
-        if here.isEmpty { world.console.note("no window is open on \(view.machine.name)") }
-        closed += here
+        let known = closed.count
+        try await CloseWindows(world, azure, keepsOthers: options.jit.keepOthers)
+          .close(on: view, ports: target.ports, into: &closed)
+        if closed.count == known {
+          world.console.note("no window is open on \(view.machine.name)")
+        }
       } catch {
-        if error.code == .interrupted || targets.count == 1 { throw error }
+        // What was closed before is told all the same.
+        if error.code == .interrupted { interruption = error; break }
+        if targets.count == 1, closed.isEmpty { throw error }
         failures.append(error)
       }
     }
-    let report = CloseReport(closed)
+    if let interruption, closed.isEmpty { throw interruption }
+    for window in closed where window.staysOpen {
+      failures.append(
+        Failure(
+          .windowNotClosed,
+          what: "port \(window.port) of \(window.machine.name) stays open",
+          why: CloseReport.why(window)))
+    }
+    let report = CloseReport(closed, failures)
     if common.json {
       try JSONOutput.write(report)
     } else {
       let text = report.text(for: world.console, now: world.clock.now())
       try writeAll(STDOUT_FILENO, text.utf8)
     }
-    for window in closed where window.staysOpen {
-      failures.append(
-        Failure(
-          .windowNotClosed,
-          what: "port \(window.port) of \(window.machine.name) stays open",
-          why: report.why(window)))
-    }
+    if let interruption { throw interruption }
     for failure in failures where !common.json { world.console.error(failure) }
     return ExitStatus.common(to: failures)
   }
@@ -92,8 +99,11 @@ struct CloseReport: Encodable {
   }
 
   var windows: [Window]
+  /// What could not be closed or looked at; absent where all went well.
+  var errors: [FailureReport.Body]?
 
-  init(_ closed: [ClosedWindow]) {
+  init(_ closed: [ClosedWindow], _ failures: [Failure]) {
+    errors = failures.isEmpty ? nil : failures.map { FailureReport($0).error }
     windows = closed.map { closed in
       var window = Window(
         vm: closed.machine.name, id: closed.machine.id.text, port: closed.port,
@@ -111,7 +121,7 @@ struct CloseReport: Encodable {
     }
   }
 
-  func why(_ closed: ClosedWindow) -> String? {
+  static func why(_ closed: ClosedWindow) -> String? {
     if case .left(_, let why) = closed.ending { why } else { nil }
   }
 

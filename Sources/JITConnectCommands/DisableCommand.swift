@@ -48,8 +48,10 @@ struct DisableCommand: VerbCommand {
     var plans = disabling.plans(found, now: world.clock.now())
     var rules: [ResourceID] = []
     for machine in found.compactMap(\.machine) {
-      rules += await PortProver(world, azure, progress: progress).ownRules(machine).filter {
-        !rules.contains($0)
+      let own = await PortProver(world, azure, progress: progress).ownRules(machine)
+      rules += own.ids.filter { !rules.contains($0) }
+      for reason in own.unread {
+        world.console.warn("a rule of enable --fix for \(machine.name) may stay: \(reason)")
       }
     }
     if !plans.isEmpty {
@@ -65,19 +67,14 @@ struct DisableCommand: VerbCommand {
       return 0
     }
     let results = try await work.carryOut(plans)
-    for rule in rules {
-      do throws(Failure) {
-        try await azure.securityGroups.deleteRule(rule)
-      } catch {
-        world.console.warn("the rule \(rule.name) is still there: \(error)")
-      }
-    }
+    let stayed = await azure.securityGroups.deleteRules(rules)
     progress.finish()
     for note in results.flatMap(\.notes) { world.console.warn(note) }
     world.console.note(
       "just-in-time access is off on \(found.map(\.id.name).joined(separator: ", ")); what their "
         + "network security groups say counts from now on")
     if common.json { try JSONOutput.write(PolicyReport(results)) }
+    if let stayed { throw stayed }
     return 0
   }
 

@@ -63,7 +63,10 @@ struct EditCommand: VerbCommand {
     let azure = try await AzureAccess(world, settings)
     let search = MachineSearch(world, azure, settings, command: "jitconnect edit")
     let view = try await search.view(try common.query(target, in: world.environment))
-    guard let policy = view.policy, let entry = view.entry,
+    var current = view.policy
+    // What is edited is compared with the policy itself, which a list may spell otherwise.
+    if wanted.isEmpty, let listed = current { current = try await azure.policies.get(listed.id) }
+    guard let policy = current, let entry = policy.machine(view.machine.id),
       let tree = PolicyEdit.entry(of: view.machine.id, in: policy.tree)
     else {
       throw Failure(
@@ -203,6 +206,7 @@ private struct EditSession {
         isChanged
           ? "the policy of \(view.machine.name) is changed"
           : "nothing is to be changed: the policy of \(view.machine.name) is like that already")
+      let stayed = await unshut(results, before)
       let proof = try await proof(results, before)
       progress.finish()
       if command.common.json {
@@ -211,11 +215,41 @@ private struct EditSession {
       for warning in proof?.warnings ?? [] { world.console.warn(warning) }
       let retype = "jitconnect enable \(view.machine.id.text) --fix"
       if let failure = proof?.failure(retype: retype) { throw failure }
+      if let stayed { throw stayed }
     } catch let failure as Failure {
       throw failure
     } catch {
       throw Failure(.systemFailed, what: "\(error)")
     }
+  }
+
+  /// Takes the rule of `enable --fix` from ports that left the policy: nothing would open them any
+  /// more.
+  ///
+  /// - Returns: that a rule is still there.
+  private func unshut(_ results: [PolicyResult], _ before: JITPolicy.Machine) async -> Failure? {
+    guard let after = results.first?.policy else { return nil }
+    let left = after.machine(view.machine.id)?.ports.map(\.number) ?? []
+    let removed = before.ports.map(\.number).filter { !left.contains($0) }
+    guard !removed.isEmpty else { return nil }
+    let own = await PortProver(world, azure, progress: progress).ownRules(view.machine)
+    for reason in own.unread {
+      world.console.warn("a rule of enable --fix may still shut what was removed: \(reason)")
+    }
+    let idle = zip(own.ids, own.ports).filter { _, ports in
+      ports.contains(where: removed.contains)
+    }
+    // One that shuts other ports too is written anew without this one by enable --fix.
+    let shared = idle.filter { _, ports in ports.contains(where: left.contains) }
+    for (rule, _) in shared {
+      world.console.warn(
+        "the rule \(rule.name) still shuts port \(removed.map(String.init).joined(separator: ", "))"
+          + " with others; to shut only those: \(ShuttingRule.deleting(rule)), then "
+          + "jitconnect enable \(view.machine.id.text) --fix")
+    }
+    let gone = idle.filter { _, ports in !ports.contains(where: left.contains) }.map(\.0)
+    for rule in gone { world.console.note("the rule \(rule.name) of enable --fix goes too") }
+    return await azure.securityGroups.deleteRules(gone)
   }
 
   /// Where ports came to the policy, whether they are shut.

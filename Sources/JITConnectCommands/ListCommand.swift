@@ -73,7 +73,6 @@ struct ListCommand: VerbCommand {
     var output = MachineListOutput(
       form: common.json ? .json : console.outputIsTerminal ? .tables : .lines,
       now: world.clock.now(), own: OwnWindows(world.environment, clock: world.clock))
-    try output.begin()
     let ending = try await MachineSurvey(world, azure, filter).run { page in
       if output.names == nil {
         let all = (try? await names.value.get()) ?? []

@@ -20,6 +20,7 @@ struct MachineListOutput {
   /// Names of subscriptions by their ids, once they are known.
   var names: [String: String]?
   private var kept: [SurveyedMachine] = []
+  private var hasBegun = false
   private var hasItems = false
 
   init(form: Form, now: Date, own: OwnWindows) {
@@ -28,8 +29,10 @@ struct MachineListOutput {
     self.own = own
   }
 
-  func begin() throws {
-    if form == .json { try write("{\"machines\":[") }
+  /// Opens the JSON with what comes first: a failure before that leaves no half of it.
+  private mutating func begin() throws {
+    if !hasBegun { try write("{\"machines\":[") }
+    hasBegun = true
   }
 
   mutating func add(_ page: [SurveyedMachine]) throws {
@@ -41,6 +44,7 @@ struct MachineListOutput {
       try write(table.tabSeparated())
     case .json:
       for item in page {
+        try begin()
         let text = JSONOutput.text(MachineListReport(item, self), pretty: false)
         try write((hasItems ? ",\n" : "\n") + text)
         hasItems = true
@@ -48,10 +52,11 @@ struct MachineListOutput {
     }
   }
 
-  func end(_ ending: MachineSurvey.Ending, _ console: Console) throws {
+  mutating func end(_ ending: MachineSurvey.Ending, _ console: Console) throws {
     switch form {
     case .lines: break
     case .json:
+      try begin()
       let end = MachineListEnding(ending)
       let text = JSONOutput.text(end, pretty: false)
       // The members that follow the machines.

@@ -77,7 +77,6 @@ struct RequestCommand: VerbCommand {
       sources: sources)
     let accesses = try await request.run(choice)
     let failures = accesses.compactMap(\.failure)
-    if let only = failures.first, accesses.count == 1 { throw only }
     let report = AccessReport(accesses, calls: dryRun ? request.namedCalls : nil)
     if common.json {
       try JSONOutput.write(report)
@@ -87,8 +86,9 @@ struct RequestCommand: VerbCommand {
         ? request.namedCalls.map { $0.azLine + "\n" }.joined()
         : report.text(for: world.console, now: world.clock.now())
       try writeAll(STDOUT_FILENO, text.utf8)
-      for failure in failures { world.console.error(failure) }
     }
+    if let only = failures.first, accesses.count == 1 { throw only }
+    if !common.json { for failure in failures { world.console.error(failure) } }
     return ExitStatus.common(to: failures)
   }
 

@@ -18,7 +18,7 @@ struct StatusReport: Encodable {
     var sources: [String]
     var requestor: String?
     /// Whether this user opened it with this program.
-    var isYours: Bool
+    var isOwn: Bool
     var reason: String?
     var start: Date?
     var end: Date?
@@ -82,7 +82,7 @@ struct StatusReport: Encodable {
     windows = live.map { window in
       Window(
         port: window.port.number, sources: window.port.sources.map(\.text),
-        requestor: window.requestor, isYours: own.holds(window), reason: window.justification,
+        requestor: window.requestor, isOwn: own.holds(window), reason: window.justification,
         start: window.start, end: window.port.end, status: window.port.status.rawValue,
         mappedPort: window.port.mappedPort)
     }
@@ -168,10 +168,10 @@ struct StatusReport: Encodable {
     Table(
       header: ["OPEN", "FROM", "WHO", "UNTIL", "STATUS", "WHY"],
       rows: windows.map { window in
-        let who = window.requestor ?? (window.isYours ? "you" : "")
+        let who = window.requestor ?? (window.isOwn ? "you" : "")
         return [
           "\(window.port)", window.sources.joined(separator: ","),
-          window.isYours && window.requestor != nil ? "\(who) (you)" : who,
+          window.isOwn && window.requestor != nil ? "\(who) (you)" : who,
           timeCell(window.end, console, now: now), window.status, window.reason ?? "",
         ]
       })

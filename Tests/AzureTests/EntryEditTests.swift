@@ -21,6 +21,16 @@ import Testing
     return (entry["ports"]?.elements ?? []).map(\.jsonText).joined(separator: ",")
   }
 
+  @Test("a member that is empty counts as one that is not there")
+  func emptyMember() throws {
+    let entry = try tree(
+      """
+      {"id":"\(Self.vm)","ports":[{"number":22,"protocol":"TCP","allowedSourceAddressPrefix":"",
+       "allowedSourceAddressPrefixes":["10.0.0.0/8"],"maxRequestAccessDuration":"PT1H"}]}
+      """)
+    #expect(PolicyEdit.problems(of: entry, for: try id(Self.vm)).isEmpty)
+  }
+
   @Test("only the fields that are given change; the rest keeps its very spelling")
   func fields() throws {
     #expect(try apply(PortChange(.change, number: 22), to: rule) == rule)

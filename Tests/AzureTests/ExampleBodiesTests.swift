@@ -229,13 +229,15 @@ struct ExampleBodiesTests {
     #expect(window.requestor == "barbara@contoso.com")
 
     let example = try PublishedExamples.document("security.jit.put.json")
-    let sent = PolicyEdit.set(
-      policy.machines[0].ports, on: policy.machines[0].id, in: policy.tree, replacing: true)
+    let edit = EntryEdit(
+      policy.machines[0].id,
+      .ports(policy.machines[0].ports.map { PortChange(.set, number: $0.number) }))
+    let sent = try #require(try PolicyEdit.apply([edit], in: policy.tree))
     let expected = try #require(example["parameters", "body"])
     #expect(sent["kind"] == expected["kind"])
     #expect(sent["properties", "virtualMachines"] == expected["properties", "virtualMachines"])
     let answer = try tree(try PublishedExamples.body("security.jit.put.json"))
-    #expect(PolicyEdit.holds(policy.machines[0].ports, on: policy.machines[0].id, in: answer))
+    #expect(PolicyEdit.isDone([edit], in: answer))
   }
 
   @Test("a request for access, as it is sent and as it is answered")

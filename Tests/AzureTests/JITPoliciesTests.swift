@@ -92,6 +92,25 @@ import Testing
     #expect(failure?.code == .notPermitted)
   }
 
+  @Test("a group that may not be read is not the others' failure, and theirs is not its success")
+  func groupByGroup() async throws {
+    let world = World()
+    let refused = FakeAzure.Reply.error(403, "AuthorizationFailed")
+    world.azure.expect("GET /subscriptions/s1/\(Self.policies)", refused)
+    world.azure.expect(
+      "GET \(Self.group)/\(Self.policies)", .json("{\"value\":[\(Self.policy())]}"))
+    world.azure.expect("GET /subscriptions/s1/resourceGroups/shut/\(Self.policies)", refused)
+    let lists = await JITPolicies(client: world.client).lists(
+      subscription: "s1", resourceGroups: ["RG", "shut", "rg"])
+    #expect(try lists["rg"]?.get().count == 1)
+    guard case .failure(let failure)? = lists["shut"] else {
+      Issue.record("the group that was refused has policies")
+      return
+    }
+    #expect(failure.code == .notPermitted)
+    world.azure.finish()
+  }
+
   @Test("ports, limits and requests are read in every spelling")
   func reading() throws {
     let text = """

@@ -3,12 +3,61 @@ import Testing
 
 @testable import Azure
 
+/// Rules as a change that names every field of them.
+private func edit(_ rules: [PortRule], on machine: ResourceID) -> EntryEdit {
+  EntryEdit(
+    machine,
+    .ports(
+      rules.map {
+        PortChange(
+          .set, number: $0.number, protocol: $0.protocol, sources: $0.allowedSources,
+          maximum: $0.maximumDuration)
+      }))
+}
+
+private func applied(
+  _ rules: [PortRule], on machine: ResourceID, in tree: JSONTree?
+) throws -> JSONTree {
+  try #require(try PolicyEdit.apply([edit(rules, on: machine)], in: tree))
+}
+
+private func written(
+  _ world: World, _ machine: VirtualMachine, _ rules: [PortRule], known: [JITPolicy],
+  dropping: [ResourceID] = []
+) async throws -> JITPolicies.Written {
+  let policy = try JITPolicies.home(of: machine, among: known)
+  try JITPolicies.checkNames(policy, machine)
+  let edits = [edit(rules, on: machine.id)]
+  return try await JITPolicies(client: world.client).write(
+    policy, purpose: "enable just-in-time access on \(machine.name)",
+    isDone: { PolicyEdit.isDone(edits, dropping: dropping, in: $0) },
+    edit: { tree throws(Failure) in
+      try PolicyEdit.apply(edits, dropping: dropping, in: tree)
+    })
+}
+
 @Suite struct PolicyEditTests {
+  @Test("the portal's values widen no rule that somebody else has put there meanwhile")
+  func neverWidens() throws {
+    let before = try tree(existing)
+    let bare = EntryEdit(try id(Self.vm), .ports([PortChange(.set, number: 22)]))
+    let body = try #require(try PolicyEdit.apply([bare], in: before))
+    #expect(PolicyEdit.machines(of: body) == PolicyEdit.machines(of: before))
+    #expect(PolicyEdit.isDone([bare], in: before))
+  }
+
+  @Test("the order of members is no difference; a value is")
+  func memberOrder() throws {
+    let one = try tree(#"{"a":[{"x":1,"y":"2"}],"b":null}"#)
+    #expect(one.isSame(as: try tree(#"{"b":null,"a":[{"y":"2","x":1}]}"#)))
+    #expect(!one.isSame(as: try tree(#"{"b":null,"a":[{"y":"3","x":1}]}"#)))
+  }
+
   private static let vm = JITPoliciesTests.vm
 
   @Test("a new policy is the body of the contract, with the portal's defaults")
   func newPolicy() throws {
-    let body = PolicyEdit.set([PortRule(number: 22)], on: try id(Self.vm), in: nil)
+    let body = try applied([PortRule(number: 22)], on: try id(Self.vm), in: nil)
     #expect(
       body.jsonText
         == #"{"kind":"Basic","properties":{"virtualMachines":[{"id":"\#(Self.vm)","ports":[{"number":22,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT3H"}]}]}}"#
@@ -29,7 +78,7 @@ import Testing
   @Test("what is not known survives, what Azure writes itself is not sent back")
   func unknownMembers() throws {
     let rule = PortRule(number: 22, allowedSources: [SourcePrefix(wire: "1.2.3.4")])
-    let body = PolicyEdit.set(
+    let body = try applied(
       [rule, PortRule(number: 3389)], on: try id(Self.vm), in: try tree(existing))
     let expected = """
       {"kind":"Basic","futureTop":[1.0],"properties":{"virtualMachines":[\
@@ -42,8 +91,8 @@ import Testing
       "maxRequestAccessDuration":"PT3H"}]}],"appendMode":false}}
       """
     #expect(body.jsonText == expected)
-    #expect(PolicyEdit.holds([rule], on: try id(Self.vm), in: body))
-    #expect(!PolicyEdit.holds([PortRule(number: 22)], on: try id(Self.vm), in: body))
+    #expect(PolicyEdit.isDone([edit([rule], on: try id(Self.vm))], in: body))
+    #expect(!PolicyEdit.isDone([edit([PortRule(number: 22)], on: try id(Self.vm))], in: body))
   }
 
   @Test("a machine is taken out alone; the last one leaves no policy")
@@ -76,9 +125,9 @@ import Testing
       let before: JSONTree = ["properties": ["virtualMachines": .array(entries)]]
       let target = try id(ids[Int.random(in: 0..<5, using: &random)])
       let rules = [PortRule(number: Int.random(in: 0...65535, using: &random))]
-      let after = PolicyEdit.set(rules, on: target, in: before)
-      #expect(PolicyEdit.holds(rules, on: target, in: after))
-      #expect(PolicyEdit.set(rules, on: target, in: after) == after)
+      let after = try applied(rules, on: target, in: before)
+      #expect(PolicyEdit.isDone([edit(rules, on: target)], in: after))
+      #expect(try applied(rules, on: target, in: after) == after)
       let others = { (tree: JSONTree) in
         PolicyEdit.machines(of: tree).filter { ResourceID($0["id"]?.text) != target }.map(\.bytes)
       }
@@ -109,8 +158,7 @@ import Testing
   private func enable(
     _ world: World, known: [JITPolicy] = [], dropping: [ResourceID] = []
   ) async throws -> JITPolicies.Written {
-    try await JITPolicies(client: world.client).enable(
-      try machine(), rules: rules, known: known, dropping: dropping)
+    try await written(world, try machine(), rules, known: known, dropping: dropping)
   }
 
   private let get = "GET \(policyID)"
@@ -316,7 +364,7 @@ import Testing
     let machine = try machine(String(repeating: "v", count: 50))
     let rules = rules
     let failure = await failure {
-      try await JITPolicies(client: world.client).enable(machine, rules: rules, known: [])
+      try await written(world, machine, rules, known: [])
     }
     #expect(failure?.code == .jitEnableFailed)
     #expect(failure?.why?.contains("56") == true)

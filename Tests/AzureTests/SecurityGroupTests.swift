@@ -208,6 +208,59 @@ import Testing
     #expect(decision.doubtful.map(\.name) == ["c"])
   }
 
+  @Test(
+    "an allow rule whose sources or destinations cannot be read may be for everybody",
+    arguments: [
+      #""destinationAddressPrefix":"*""#, #""sourceAddressPrefix":"203.0.113.7""#,
+      #""sourceAddressPrefix":"*","destinationApplicationSecurityGroups":[{"id":"?"}]"#,
+      #""destinationAddressPrefix":"*","sourceApplicationSecurityGroups":[{}]"#,
+      #""destinationAddressPrefix":"*","sourceAddressPrefixes":[7]"#,
+    ])
+  func unreadable(members: String) throws {
+    let text = """
+      {"properties":{"securityRules":[{"name":"odd","properties":{"access":"Allow","priority":200,
+       "direction":"Inbound","protocol":"*","sourcePortRange":"*","destinationPortRange":"22",
+       \(members)}}]}}
+      """
+    let group = NetworkSecurityGroup(
+      id: try id("\(Self.base)/networkSecurityGroups/n"), tree: try tree(text))
+    #expect(path(group).exposure(port: 22).holes.count == 1)
+    #expect(path(group).allows(SourcePrefix(wire: "203.0.113.7"), port: 22) != false)
+  }
+
+  @Test("rules that shut: numbers a customer may use, each once in a group, the Internet alone")
+  func shutting() throws {
+    let machine = try id(
+      "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/a")
+    let open = try group(
+      Rule("late", 4096, "Allow"), Rule("inside", 300, "Allow").from("10.0.0.0/8"))
+    var other = path(open)
+    other.destination = InboundPath.Destination(privateAddress: "10.0.0.5", groups: [])
+    var taken: [ResourceID: Set<Int>] = [:]
+    var rules: [ShuttingRule] = []
+    for path in [path(open), other] {
+      rules += try ShuttingRule.plan(
+        for: [path.exposure(port: 22)], on: path, of: machine, taken: &taken)
+    }
+    #expect(rules.map(\.priority) == [4095, 4094])
+    #expect(rules.map(\.outranked) == [["late"], ["late"]])
+    let own = try #require(rules.first)
+    let rule = try #require(
+      SecurityGroupRule(
+        tree: ["name": .string(own.id.name), "properties": own.properties]))
+    #expect(ShuttingRule.isOwn(rule, of: machine, address: "10.0.0.4"))
+    #expect(!ShuttingRule.isOwn(rule, of: machine, address: "10.0.0.5"))
+    let stranger = try id(
+      "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/b")
+    #expect(!ShuttingRule.isOwn(rule, of: stranger, address: "10.0.0.4"))
+    var none: [ResourceID: Set<Int>] = [:]
+    let inside = path(try group(Rule("inside", 300, "Allow").from("10.0.0.0/8")))
+    #expect(
+      try ShuttingRule.plan(
+        for: [inside.exposure(port: 22)], on: inside, of: machine, taken: &none
+      ).isEmpty)
+  }
+
   @Test("application security groups count as the machine's own only where they are")
   func applicationGroups() throws {
     let asg = "\(Self.base)/applicationSecurityGroups/web"

@@ -218,6 +218,8 @@ import Testing
   @Test("somebody changes the same VM while the editor is open: nothing is overwritten or lost")
   func changedMeanwhile() async throws {
     let stage = try Self.stage()
+    // What the editor gets is read first.
+    stage.simulator.beforeNext("GET", "/jitNetworkAccessPolicies/default") { _ in }
     stage.simulator.beforeNext("GET", "/jitNetworkAccessPolicies/default") { simulator in
       simulator.add(
         SimulatedPolicy(entries: [

@@ -67,9 +67,39 @@ import Testing
     #expect(joined?.ports == ["22", "23"])
     #expect(joined?.priority == 1000)
 
+    // A port that leaves the policy leaves the rule's reason too: what still shuts others is told.
+    let less = try await stage.run(["edit", "web1", "--remove-port", "23", "--yes"])
+    #expect(less.status == 0, "\(less.error)")
+    #expect(less.error.contains("still shuts port 23"))
+
     // It goes with the policy.
     #expect(try await stage.run(["disable", "web1", "--yes"]).status == 0)
     #expect(stage.simulator.rules(of: "shared").map(\.name) == ["ssh", "taken"])
+  }
+
+  @Test("--fix's rule goes with the port that it shut; one that stays is an error")
+  func removedPort() async throws {
+    let stage = try EnableTests.stage {
+      $0.machines[0].rules = [SecurityRule("ssh", priority: 1002, allows: true, ports: ["22"])]
+    }
+    let options = ["enable", "web1", "--port", "22", "--port", "443", "--fix", "--yes"]
+    #expect(try await stage.run(options).status == 0)
+    let isShut = {
+      stage.simulator.rules(of: "web1-nsg").contains { $0.name.hasPrefix("jitconnect-") }
+    }
+    #expect(isShut())
+    stage.simulator.change { $0.locksSecurityGroups = true }
+    let kept = try await stage.run(["edit", "web1", "--remove-port", "22", "--yes"])
+    #expect(kept.status != 0)
+    #expect(kept.error.contains("is still there"), "\(kept.error)")
+    #expect(kept.error.contains("az network nsg rule delete"))
+    stage.simulator.change { $0.locksSecurityGroups = false }
+    #expect(try await stage.run(["disable", "web1", "--yes"]).status == 0)
+    #expect(!isShut())
+    #expect(try await stage.run(options).status == 0)
+    let run = try await stage.run(["edit", "web1", "--remove-port", "22", "--yes"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(!isShut())
   }
 
   @Test("two machines behind one group: each gets a rule and a number of its own")

@@ -217,6 +217,19 @@ import Testing
     #expect(stage.simulator.report.count(.arm) == 1 + 3 * 3)
   }
 
+  @Test("a failure before the first page leaves no half of a JSON")
+  func failureFirst() async throws {
+    let stage = try Self.stage()
+    for path in ["resourcegraph", "virtualmachines", "/subscriptions"] {
+      var fault = Fault(.error(403, code: "AuthorizationFailed", message: "no"), path: path)
+      fault.times = nil
+      stage.simulator.inject(fault)
+    }
+    let run = try await stage.run(["list", "--json"])
+    #expect(run.status != 0)
+    #expect(run.text == "")
+  }
+
   @Test("a page goes out before the next is asked for, and a failure in between is told")
   func streamed() async throws {
     let stage = try Self.stage {

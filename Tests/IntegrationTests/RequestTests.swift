@@ -146,6 +146,41 @@ import Testing
     #expect(stage.requests.count == (targets.contains("web1") ? 1 : 0))
   }
 
+  @Test("a dry run asks nothing: what would be asked about is told, and the calls follow")
+  func dryRunAsksNothing() async throws {
+    let stage = try Self.stage { $0.machines[0].power = .deallocated }
+    let terminal = try stage.terminal(["request", "web1", "--dry-run"])
+    try await terminal.wait(for: "# web1 is deallocated; --start starts it first")
+    try await terminal.wait(for: "/initiate")
+    #expect(try await terminal.end() == .exited(0))
+    #expect(stage.requests.isEmpty)
+  }
+
+  @Test("Ctrl-C while Azure is asked says that a window may have been opened")
+  func interruptedCall() async throws {
+    let stage = try Self.stage()
+    var fault = Fault(.slow(.seconds(60)), method: "POST", path: "/initiate")
+    fault.isCarriedOut = true
+    stage.simulator.inject(fault)
+    let running = try stage.start(["request", "web1:22", "--no-wait"])
+    try await running.wait(for: "the request") {
+      !(stage.simulator.policy()?["properties"]?["requests"]?.elements ?? []).isEmpty
+    }
+    running.signal(SIGINT)
+    let run = try await running.finish(timeout: .seconds(20))
+    #expect(run.code == "interrupted")
+    #expect(run.error.contains("port 22 of web1 may have been opened"), "\(run.error)")
+  }
+
+  @Test("a failure of one port alone is in the report too")
+  func reportOfOne() async throws {
+    let stage = try Self.stage()
+    let run = try await stage.run(["request", "web1:99", "--no-wait", "--json"])
+    #expect(run.status == 1)
+    let window = try JSON(parsing: run.output)["windows"]?.elements?.first
+    #expect(window?["error"]?["code"] == "policy-forbids-port")
+  }
+
   @Test(
     "bad input is refused before anything is asked",
     arguments: [

@@ -125,7 +125,7 @@ extension Failure {
   }
 
   /// The HTTP status of Azure's refusal, if it is one.
-  var httpStatus: Int? {
+  package var httpStatus: Int? {
     guard case .http(let status, _, _) = cause else { return nil }
     return status
   }

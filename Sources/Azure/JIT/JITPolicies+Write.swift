@@ -11,38 +11,6 @@ extension JITPolicies {
     package var notes: [String]
   }
 
-  /// Enables just-in-time access on a machine, or adds rules to it, in the policy of its location.
-  ///
-  /// - Parameters:
-  ///   - known: every policy that ``list(subscription:resourceGroup:)`` gave a moment ago, to choose
-  ///     where the entry goes; nil lists them.
-  ///   - dropping: entries of deleted machines that the user agreed to take out.
-  /// - Throws: `jit-enable-failed`, `defender-plan-missing`, `not-permitted` and what every call
-  ///   may give.
-  package func enable(
-    _ machine: VirtualMachine, rules: [PortRule], known: [JITPolicy]? = nil,
-    dropping: [ResourceID] = []
-  ) async throws(Failure) -> Written {
-    let policies: [JITPolicy]
-    if let known {
-      policies = known
-    } else {
-      policies = try await list(
-        subscription: machine.subscriptionID, resourceGroup: machine.resourceGroup)
-    }
-    let id = try Self.home(of: machine, among: policies)
-    try Self.checkNames(id, machine)
-    return try await write(
-      id, purpose: "enable just-in-time access on \(machine.name)",
-      isDone: { PolicyEdit.holds(rules, on: machine.id, in: $0) },
-      edit: { tree in
-        let body = PolicyEdit.set(rules, on: machine.id, in: tree)
-        return PolicyEdit.changingMachines(of: body) { machines in
-          machines.removeAll { entry in dropping.contains { $0 == ResourceID(entry["id"]?.text) } }
-        }
-      })
-  }
-
   /// The policy that a machine's entry belongs in: one of its location that holds it already, else
   /// `default` of its group and location, else the only one there, else a new `default`.
   package static func home(

@@ -14,32 +14,46 @@ package struct JITPolicies: Sendable {
   package func list(
     subscription: String, resourceGroup: String? = nil
   ) async throws(Failure) -> [JITPolicy] {
-    try await list(
-      subscription: subscription, resourceGroups: resourceGroup.map { [$0] } ?? [])
+    guard let resourceGroup else {
+      return try await read("/subscriptions/\(subscription)", of: "subscription \(subscription)")
+    }
+    let lists = await lists(subscription: subscription, resourceGroups: [resourceGroup])
+    return try lists[resourceGroup.lowercased()]?.get() ?? []
   }
 
-  /// The same with several groups to fall back to; those of them that may not be read are left out
-  /// while one may.
-  package func list(
+  /// The same for several groups to fall back to.
+  ///
+  /// - Returns: by the group's name in lower case, the policies in sight, or why those of that group
+  ///   are not known, whatever is known of others.
+  package func lists(
     subscription: String, resourceGroups: [String]
-  ) async throws(Failure) -> [JITPolicy] {
+  ) async -> [String: Result<[JITPolicy], Failure>] {
+    let groups = resourceGroups.reduce(into: [String]()) { groups, name in
+      if !groups.contains(where: { $0.lowercased() == name.lowercased() }) { groups.append(name) }
+    }
+    func all(
+      _ result: Result<[JITPolicy], Failure>
+    ) -> [String: Result<[JITPolicy], Failure>] {
+      Dictionary(groups.map { ($0.lowercased(), result) }) { first, _ in first }
+    }
     let whole = await outcome { () async throws(Failure) in
       try await read("/subscriptions/\(subscription)", of: "subscription \(subscription)")
     }
-    if resourceGroups.isEmpty { return try whole.get() }
     switch whole {
-    case .success(let policies) where !policies.isEmpty: return policies
-    case .failure(let failure) where failure.httpStatus != 403: throw failure
+    case .success(let policies) where !policies.isEmpty: return all(whole)
+    case .failure(let failure) where failure.httpStatus != 403: return all(whole)
     default: break
     }
-    let parts = await sideBySide(resourceGroups) { group in
+    let parts = await sideBySide(groups) { group in
       await outcome { () async throws(Failure) in
         try await list(inGroup: group, subscription: subscription)
       }
     }
-    let lists = parts.compactMap { try? $0.get() }
-    if lists.isEmpty, case .failure(let failure)? = parts.first { throw failure }
-    return lists.flatMap { $0 }
+    // A policy may hold machines of another group.
+    let readable = parts.flatMap { (try? $0.get()) ?? [] }
+    return Dictionary(
+      zip(groups.map { $0.lowercased() }, parts.map { $0.map { _ in readable } })
+    ) { first, _ in first }
   }
 
   /// Every policy of a resource group.

@@ -33,7 +33,10 @@ extension PolicyEdit {
     if ![.tcp, .udp, .any].contains(port["protocol"]?.text.map { PortProtocol(rawValue: $0) }) {
       problems.append("protocol: \"TCP\", \"UDP\" or \"*\" is expected")
     }
-    let one = port["allowedSourceAddressPrefix"]
+    // The member that is not used may be empty (contract section 0).
+    let one = port["allowedSourceAddressPrefix"].flatMap { value in
+      value == .null || value == .string("") ? nil : value
+    }
     let several = port["allowedSourceAddressPrefixes"]?.elements ?? []
     switch (one, several.isEmpty) {
     case (nil, true):

@@ -3,36 +3,6 @@
 /// Each gives the body of the PUT. A PUT replaces the whole list of machines, so every entry that
 /// was read goes back, known to the program or not.
 package enum PolicyEdit {
-  /// Sets rules on a machine: a rule of the same port is changed in place, others stay, and so does
-  /// every other machine.
-  ///
-  /// - Parameters:
-  ///   - tree: the policy as just read; nil for a new one.
-  ///   - replacing: whether the machine's other rules go.
-  package static func set(
-    _ rules: [PortRule], on machine: ResourceID, in tree: JSONTree?, replacing: Bool = false
-  ) -> JSONTree {
-    changingMachines(of: tree) { machines in
-      let index = machines.firstIndex { ResourceID($0["id"]?.text) == machine }
-      var entry = index.map { machines[$0] } ?? ["id": .string(machine.text)]
-      var ports = entry["ports"]?.elements ?? []
-      if replacing {
-        ports.removeAll { port in !rules.contains { $0.number == port["number"]?.integer } }
-      }
-      for rule in rules {
-        if let place = ports.firstIndex(where: { $0["number"]?.integer == rule.number }) {
-          rule.write(to: &ports[place])
-        } else {
-          var port: JSONTree = ["number": .number(String(rule.number))]
-          rule.write(to: &port)
-          ports.append(port)
-        }
-      }
-      entry.set("ports", to: .array(ports))
-      if let index { machines[index] = entry } else { machines.append(entry) }
-    }
-  }
-
   /// Takes a machine out; nil where it was the last, so that the policy itself is to be deleted.
   package static func remove(_ machine: ResourceID, from tree: JSONTree) -> JSONTree? {
     let body = changingMachines(of: tree) { machines in
@@ -49,22 +19,6 @@ package enum PolicyEdit {
         if !machines.contains(where: { ResourceID($0["id"]?.text) == id }) {
           machines.append(entry)
         }
-      }
-    }
-  }
-
-  /// Whether the tree has those rules on the machine.
-  package static func holds(
-    _ rules: [PortRule], on machine: ResourceID, in tree: JSONTree
-  ) -> Bool {
-    guard let entry = machines(of: tree).first(where: { ResourceID($0["id"]?.text) == machine })
-    else { return false }
-    let present = (entry["ports"]?.elements ?? []).compactMap { PortRule(tree: $0) }
-    return rules.allSatisfy { rule in
-      present.contains { other in
-        other.number == rule.number && other.protocol == rule.protocol
-          && Set(other.allowedSources) == Set(rule.allowedSources)
-          && (rule.maximumDuration == nil || other.maximumDuration == rule.maximumDuration)
       }
     }
   }

@@ -64,6 +64,29 @@ package struct NetworkSecurityGroups: Sendable {
   }
 }
 
+extension NetworkSecurityGroups {
+  /// Takes rules of ours out, each on its own.
+  ///
+  /// - Returns: that some stayed, with what takes them out.
+  package func deleteRules(_ rules: [ResourceID]) async -> Failure? {
+    var failures: [(rule: ResourceID, failure: Failure)] = []
+    for rule in rules {
+      do throws(Failure) {
+        try await deleteRule(rule)
+      } catch {
+        failures.append((rule, error))
+      }
+    }
+    guard let first = failures.first else { return nil }
+    if first.failure.code == .interrupted { return first.failure }
+    var failure = first.failure
+    failure.what = "the rule \(failures.map(\.rule.name).joined(separator: ", ")) is still there"
+    failure.why = first.failure.why ?? first.failure.what
+    failure.next = failures.map { ShuttingRule.deleting($0.rule) }.joined(separator: "; ")
+    return failure
+  }
+}
+
 extension VMAddress {
   /// The security groups on the way, the subnet's first, as far as they are known.
   package var securityGroups: [ResourceID] {

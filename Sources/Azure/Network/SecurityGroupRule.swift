@@ -20,6 +20,8 @@ package struct SecurityGroupRule: Sendable, Equatable {
   /// Application security groups in the place of addresses.
   package var sourceGroups: [ResourceID]
   package var destinationGroups: [ResourceID]
+  /// Whether an allow rule has destinations that could not be read.
+  package var mayHaveMoreDestinations: Bool
   package var description: String?
   /// Whether it is one of the three that every group ends with.
   package var isDefault: Bool
@@ -58,10 +60,28 @@ package struct SecurityGroupRule: Sendable, Equatable {
     `protocol` = word.lowercased() == "all" ? .any : PortProtocol(rawValue: word)
     sourcePorts = ranges("sourcePortRange", "sourcePortRanges")
     ports = ranges("destinationPortRange", "destinationPortRanges")
-    sources = values("sourceAddressPrefix", "sourceAddressPrefixes")
-    destinations = values("destinationAddressPrefix", "destinationAddressPrefixes")
     sourceGroups = groups("sourceApplicationSecurityGroups")
     destinationGroups = groups("destinationApplicationSecurityGroups")
+    func isUnread(_ singular: String, _ plural: String, _ groups: String, _ read: Int) -> Bool {
+      let several = properties[plural]?.elements ?? []
+      let named = properties[groups]?.elements ?? []
+      return several.contains { $0.text == nil } || named.count > read
+        || (values(singular, plural).isEmpty && named.isEmpty)
+    }
+    sources = values("sourceAddressPrefix", "sourceAddressPrefixes")
+    if access == .allow,
+      isUnread(
+        "sourceAddressPrefix", "sourceAddressPrefixes", "sourceApplicationSecurityGroups",
+        sourceGroups.count)
+    {
+      sources = ["*"]
+    }
+    destinations = values("destinationAddressPrefix", "destinationAddressPrefixes")
+    mayHaveMoreDestinations =
+      access == .allow
+      && isUnread(
+        "destinationAddressPrefix", "destinationAddressPrefixes",
+        "destinationApplicationSecurityGroups", destinationGroups.count)
     description = properties["description"]?.text
     self.isDefault = isDefault
   }
@@ -89,7 +109,7 @@ extension SecurityGroupRule {
     let answers =
       destinations.map { destination.match($0) } + destinationGroups.map { destination.match($0) }
     if answers.contains(.yes) { return .yes }
-    return answers.contains(.maybe) ? .maybe : .no
+    return mayHaveMoreDestinations || answers.contains(.maybe) ? .maybe : .no
   }
 
   /// Whether a packet from that address is one of the rule's.

@@ -13,20 +13,33 @@ package struct ShuttingRule: Sendable, Equatable {
   /// The rules that it goes before.
   package var outranked: [String]
 
-  private static let prefix = "jitconnect-shut-"
+  /// What the rule of a machine's address is called.
+  ///
+  /// An address alone may be another machine's: one that had it before, or one of another network
+  /// behind the same group.
+  private static func name(_ machine: ResourceID, _ address: String) -> String {
+    // FNV-1a: the same in every run.
+    let hash = machine.key.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    let digits = String(hash, radix: 16)
+    return "jitconnect-shut-\(address)-" + String(repeating: "0", count: 8 - digits.count) + digits
+  }
 
-  /// Whether a rule is one that this program made for that address.
-  package static func isOwn(_ rule: SecurityGroupRule, address: String) -> Bool {
-    rule.name.lowercased() == prefix + address
+  /// Whether a rule is one that this program made for that address of that machine.
+  package static func isOwn(
+    _ rule: SecurityGroupRule, of machine: ResourceID, address: String
+  ) -> Bool {
+    rule.name.lowercased() == name(machine, address) && rule.access == .deny
   }
 
   /// The rules that shut what is open on a path.
   ///
+  /// - Parameter taken: the numbers that other paths' rules have taken, by their group.
   /// - Returns: one for each group that needs one; of two groups that both let something in, the
   ///   network interface's, which fewer machines share.
   /// - Throws: where no number is free between the windows and the rule.
   package static func plan(
-    for exposures: [PortExposure], on path: InboundPath
+    for exposures: [PortExposure], on path: InboundPath, of machine: ResourceID,
+    taken: inout [ResourceID: Set<Int>]
   ) throws(Failure) -> [ShuttingRule] {
     guard let address = path.destination.privateAddress?.text else {
       throw Failure(
@@ -37,22 +50,28 @@ package struct ShuttingRule: Sendable, Equatable {
       var ports: Set<Int> = []
       var outranked: [SecurityGroupRule] = []
       for exposure in exposures {
-        for opening in exposure.holes.compactMap(\.openings.last) where opening.group == group.id {
+        // What comes from inside is the network's own business, and so are Azure's default rules.
+        let openings = exposure.holes.filter(\.reachesInternet).compactMap { hole in
+          hole.openings.last { !$0.rule.isDefault }
+        }
+        for opening in openings where opening.group == group.id {
           ports.insert(exposure.port)
           if !outranked.contains(opening.rule) { outranked.append(opening.rule) }
         }
       }
       guard !ports.isEmpty else { continue }
-      let own = group.rules.first { isOwn($0, address: address) }
+      let own = group.rules.first { isOwn($0, of: machine, address: address) }
       for range in own?.ports ?? [] where range.first == range.last { ports.insert(range.first) }
-      var first = outranked.map(\.priority).min() ?? 4096
+      // A customer's numbers end at 4096.
+      var first = min(outranked.map(\.priority).min() ?? 4097, 4097)
       if let own { first = min(first, own.priority + 1) }
-      let taken = Set(
-        group.rules.filter { $0.isInbound && $0.name != own?.name }.map(\.priority))
+      let used = Set(
+        group.rules.filter { $0.isInbound && $0.name != own?.name }.map(\.priority)
+      ).union(taken[group.id] ?? [])
       let lowest = Assumptions.windowPriorities.upperBound + 1
       guard lowest < first,
-        let priority = (lowest..<first).last(where: { !taken.contains($0) }),
-        let id = ResourceID("\(group.id.text)/securityRules/\(prefix)\(address)")
+        let priority = (lowest..<first).last(where: { !used.contains($0) }),
+        let id = ResourceID("\(group.id.text)/securityRules/\(name(machine, address))")
       else {
         throw Failure(
           .portStillOpen,
@@ -61,6 +80,7 @@ package struct ShuttingRule: Sendable, Equatable {
           next: "give that rule a higher number, or take it out: "
             + deleting(outranked.first?.name ?? "", of: group.id))
       }
+      taken[group.id, default: []].insert(priority)
       rules.append(
         ShuttingRule(
           group: group.id, id: id, ports: ports.sorted(), address: address, priority: priority,
@@ -110,4 +130,10 @@ package struct ShuttingRule: Sendable, Equatable {
 package enum DenyRule {
   /// How long it may take to appear.
   package static let appearing = Assumptions.denyRuleAppearing
+}
+
+/// The rule that just-in-time access makes for a window.
+package enum WindowRule {
+  /// How long it may take to appear.
+  package static let appearing = Assumptions.windowRuleAppearing
 }

@@ -133,3 +133,33 @@ extension JSONTree: ExpressibleByStringLiteral, ExpressibleByArrayLiteral,
   package init(integerLiteral value: Int) { self = .number(String(value)) }
   package init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
+
+extension JSONTree {
+  /// The same with the members of every object in the order of their names: Azure gives them in
+  /// changing order.
+  fileprivate var ordered: JSONTree {
+    switch self {
+    case .array(let elements): .array(elements.map(\.ordered))
+    case .object(let members):
+      .object(members.map { Member($0.name, $0.value.ordered) }.sorted { $0.name < $1.name })
+    default: self
+    }
+  }
+
+  /// Whether both say the same, whatever the order of members.
+  package func isSame(as other: JSONTree) -> Bool { ordered == other.ordered }
+}
+
+extension [JSONTree?] {
+  /// Whether each says the same as its counterpart, whatever the order of members.
+  package func areSame(as others: [JSONTree?]) -> Bool {
+    count == others.count
+      && zip(self, others).allSatisfy { left, right in
+        switch (left, right) {
+        case (nil, nil): true
+        case (let left?, let right?): left.isSame(as: right)
+        default: false
+        }
+      }
+  }
+}

@@ -20,6 +20,8 @@ package struct VirtualMachine: Sendable, Equatable, Codable, Identifiable {
   package var hasEntraLogin: Bool?
   /// What belongs to it and could not be read, each with its reason, for the user.
   package var unread: [String]
+  /// Those of them that are network interfaces; not kept on disk.
+  package var unreadInterfaces: [String] = []
 
   package init(
     id: ResourceID, tenantID: String? = nil, location: String, vmID: String? = nil,

@@ -30,6 +30,11 @@ extension VirtualMachineDirectory {
 
     var machine = Self.machine(id, tree)
     machine.tenantID = known?.tenantID
+    for id in interfaces.map(\.id) {
+      if case .failure(let failure) = parts.results[id] {
+        machine.unreadInterfaces.append("\(id.name): \(failure.why ?? failure.what)")
+      }
+    }
     for part in interfaces.map(\.id) + configurations.compactMap(\.publicIP) {
       guard case .failure(let failure) = parts.results[part] else { continue }
       // A part that may not be read is a gap; a call that found no answer is a failure.
