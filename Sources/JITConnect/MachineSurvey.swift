@@ -42,18 +42,22 @@ package struct MachineSurvey: Sendable {
       }
     }
     defer { classic.cancel() }
-    ending.unread = try await azure.directory.fleet(filter) { machines throws(Failure) in
-      await facts.read(for: machines)
-      let now = world.clock.now()
-      seen.formUnion(machines.map(\.id))
-      do {
-        try await onPage(machines.map { facts.sort($0, now: now) })
-      } catch {
-        pageFailure = error
-        throw error as? Failure ?? Failure(.systemFailed, what: "\(error)")
+    do {
+      ending.unread = try await azure.directory.fleet(filter) { machines throws(Failure) in
+        await facts.read(for: machines)
+        let now = world.clock.now()
+        seen.formUnion(machines.map(\.id))
+        do {
+          try await onPage(machines.map { facts.sort($0, now: now) })
+        } catch {
+          pageFailure = error
+          throw error as? Failure ?? Failure(.systemFailed, what: "\(error)")
+        }
       }
+    } catch {
+      // As it was thrown: who writes a page knows its own failures.
+      throw pageFailure ?? error
     }
-    if let pageFailure { throw pageFailure }
     switch await classic.value {
     case .success(let ids) where !ids.isEmpty:
       try await onPage(
