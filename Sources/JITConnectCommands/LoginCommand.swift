@@ -70,7 +70,7 @@ struct LoginCommand: VerbCommand {
     guard let identity else { return nil }
     if identity.contains("@") { return identity }
     // What a file says is for other commands.
-    guard common.identity != nil, !isNamed("DeviceCodeCredential"),
+    guard common.azure.identity != nil, !isNamed("DeviceCodeCredential"),
       !isNamed("InteractiveBrowserCredential")
     else { return nil }
     throw Failure(
@@ -80,7 +80,7 @@ struct LoginCommand: VerbCommand {
   }
 
   private func isNamed(_ name: String) -> Bool {
-    guard let identity = common.identity?.lowercased() else { return false }
+    guard let identity = common.azure.identity?.lowercased() else { return false }
     return [name.lowercased(), String(name.lowercased().dropLast("credential".count))]
       .contains(identity)
   }

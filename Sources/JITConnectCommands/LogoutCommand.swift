@@ -22,7 +22,7 @@ struct LogoutCommand: VerbCommand {
     let settings = try common.settings(in: world.environment)
     let stores = Stores(world, usesKeyring: settings.tokenStore == .keyring)
     let leaving: [Account]
-    if let name = common.identity {
+    if let name = common.azure.identity {
       let all = stores.accounts.all
       leaving = all.filter { $0.isNamed(name) }
       guard !leaving.isEmpty else {
@@ -35,7 +35,7 @@ struct LogoutCommand: VerbCommand {
     } else {
       leaving = stores.accounts.all
     }
-    try await stores.clear(of: common.identity == nil ? nil : leaving)
+    try await stores.clear(of: common.azure.identity == nil ? nil : leaving)
     if common.json {
       try JSONOutput.write(LogoutReport(signedOut: leaving.map(\.username)))
     } else if leaving.isEmpty {

@@ -57,7 +57,7 @@ struct RequestCommand: VerbCommand {
   var targets: [String] = []
 
   func validate() throws {
-    if targets.isEmpty, tag.isEmpty, common.resourceGroup == nil {
+    if targets.isEmpty, tag.isEmpty, common.azure.resourceGroup == nil {
       throw ValidationError("name a VM, or choose VMs with --tag or --resource-group")
     }
     if !targets.isEmpty, !tag.isEmpty {

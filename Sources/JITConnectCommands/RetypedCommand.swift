@@ -5,10 +5,10 @@ struct RetypedCommand {
   /// - Parameter verb: with the options that narrow the search.
   init(_ verb: String, _ common: VerbOptions) {
     words = ["jitconnect", verb]
-    add("--subscription", common.subscription)
-    add("--resource-group", common.resourceGroup)
-    add("--cloud", common.cloud)
-    add("--identity", common.identity)
+    add("--subscription", common.azure.subscription)
+    add("--resource-group", common.azure.resourceGroup)
+    add("--cloud", common.azure.cloud)
+    add("--identity", common.azure.identity)
   }
 
   mutating func add(_ option: String, _ value: String?) {

@@ -23,21 +23,7 @@ struct SSHVerb: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Close the window when the session ends. (default: no)")
   var closeOnExit: Bool?
 
-  @Option(help: ArgumentHelp("Where to look for the VM.", valueName: "id or name"))
-  var subscription: String?
-
-  @Option(help: ArgumentHelp("Where to look for the VM.", valueName: "name"))
-  var resourceGroup: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "AzureCloud, AzureUSGovernment, AzureChinaCloud, or a metadata URL.", valueName: "cloud"))
-  var cloud: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Who signs in: an account of jitconnect login, or a credential's name.", valueName: "who"))
-  var identity: String?
+  @OptionGroup var azure: AzureOptions
 
   @Flag(help: "No call to Azure: the host is reached as ssh would.")
   var noJit = false

@@ -5,21 +5,7 @@ import SSHConfig
 /// What every verb takes beside its own options: where to look, and ssh's letters for settings, logs
 /// and silence, which mean what they mean in ssh.
 struct VerbOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Where to look for the VM.", valueName: "id or name"))
-  var subscription: String?
-
-  @Option(help: ArgumentHelp("Where to look for the VM.", valueName: "name"))
-  var resourceGroup: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "AzureCloud, AzureUSGovernment, AzureChinaCloud, or a metadata URL.", valueName: "cloud"))
-  var cloud: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Who signs in: an account of jitconnect login, or a credential's name.", valueName: "who"))
-  var identity: String?
+  @OptionGroup var azure: AzureOptions
 
   @Flag(help: "Confirm what this command line itself spells out.")
   var yes = false
@@ -91,8 +77,8 @@ extension VerbOptions {
   ) -> [String] {
     var words: [String] = []
     let own: [(JitKeyword, String?)] = [
-      (.subscription, subscription), (.resourceGroup, resourceGroup), (.cloud, cloud),
-      (.identity, identity),
+      (.subscription, azure.subscription), (.resourceGroup, azure.resourceGroup),
+      (.cloud, azure.cloud), (.identity, azure.identity),
     ]
     for case (let keyword, let value?) in own + added {
       words += ["-o", "\(keyword.rawValue)=\(quoted(value))"]
