@@ -189,17 +189,7 @@ import Testing
 
   @Test("behind a firewall its DNAT rule is looked at")
   func firewall() async throws {
-    let free = Int(try Simulator.freePort())
-    let stage = try await Stage.ssh(hasPolicy: false) { configuration in
-      configuration.machines[0].publicAddress = .none
-      configuration.machines[0].gates[0].port = free
-      configuration.machines[0].gates[0].machinePort = 2222
-      configuration.machines[0].gates[0].address = "127.0.0.1"
-      var entry = SimulatedPolicy.Entry("web1", ports: [.init(2222)])
-      entry.firewallAddress = "127.0.0.1"
-      entry.mappedPorts = [2222: free]
-      configuration.policies = [SimulatedPolicy(entries: [entry])]
-    }
+    let (stage, free) = try await Stage.behindFirewall()
     let request = try await stage.run(["request", "web1:2222"])
     #expect(request.status == 0, "\(request.error)")
     #expect(request.text.hasSuffix("127.0.0.1:\(free)\n"))

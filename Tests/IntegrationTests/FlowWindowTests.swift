@@ -265,17 +265,7 @@ import Testing
 
   @Test("behind a firewall its address and the mapped port are connected to")
   func firewall() async throws {
-    let free = Int(try Simulator.freePort())
-    let stage = try await Stage.ssh(hasPolicy: false) { configuration in
-      configuration.machines[0].publicAddress = .none
-      configuration.machines[0].gates[0].port = free
-      configuration.machines[0].gates[0].machinePort = 2222
-      configuration.machines[0].gates[0].address = "127.0.0.1"
-      var entry = SimulatedPolicy.Entry("web1", ports: [.init(2222)])
-      entry.firewallAddress = "127.0.0.1"
-      entry.mappedPorts = [2222: free]
-      configuration.policies = [SimulatedPolicy(entries: [entry])]
-    }
+    let (stage, _) = try await Stage.behindFirewall()
     let options = ["-p", "2222", "-o", "StrictHostKeyChecking=accept-new", "-i"]
     let key = try #require(stage.server?.key)
     let run = try await stage.run(options + [key, "web1", "echo hello"])

@@ -48,6 +48,25 @@ final class Stage: Sendable {
     return try await Self.made(configuration, server)
   }
 
+  /// ``ssh(hasPolicy:settings:files:_:)`` without a public address, behind an Azure Firewall that maps
+  /// another port to the machine's 2222.
+  ///
+  /// - Returns: the stage, and the firewall's port.
+  static func behindFirewall() async throws -> (stage: Stage, port: Int) {
+    let free = Int(try Simulator.freePort())
+    let stage = try await Self.ssh(hasPolicy: false) { configuration in
+      configuration.machines[0].publicAddress = .none
+      configuration.machines[0].gates[0].port = free
+      configuration.machines[0].gates[0].machinePort = 2222
+      configuration.machines[0].gates[0].address = "127.0.0.1"
+      var entry = SimulatedPolicy.Entry("web1", ports: [.init(2222)])
+      entry.firewallAddress = "127.0.0.1"
+      entry.mappedPorts = [2222: free]
+      configuration.policies = [SimulatedPolicy(entries: [entry])]
+    }
+    return (stage, free)
+  }
+
   private static func made(
     _ configuration: SimulatorConfiguration, _ server: LoopbackServer?
   ) async throws -> Stage {
