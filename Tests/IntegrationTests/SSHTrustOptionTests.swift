@@ -69,12 +69,12 @@ struct SSHTrustOptionTests {
         "UserKnownHostsFile none",
         "KnownHostsCommand %FOLDER%/tell %I \"%H\" %t %f %K ${JIT_WORD}",
       ])
-    try server.write(
+    try server.writeProgram(
       """
       #!/bin/sh
       echo "$@" >>\(server.folder)/asked
       echo '\(server.knownName) \(try hostKey(server))'
-      """, "tell", mode: 0o700)
+      """, "tell")
     let run = try await server.run(
       ["box", "echo in"], as: client, environment: ["JIT_WORD": "word"])
     #expect(run.text == "in\n", "\(run.error)")
@@ -91,8 +91,8 @@ struct SSHTrustOptionTests {
   @Test("KnownHostsCommand that fails, lies or is not there", arguments: clients)
   func badCommand(_ client: Client) async throws {
     let server = try SSHServer(config: ["UserKnownHostsFile none"])
-    try server.write("#!/bin/sh\nexit 3\n", "fails", mode: 0o700)
-    try server.write("#!/bin/sh\necho '* ssh-ed25519 AAAA'\n", "lies", mode: 0o700)
+    try server.writeProgram("#!/bin/sh\nexit 3\n", "fails")
+    try server.writeProgram("#!/bin/sh\necho '* ssh-ed25519 AAAA'\n", "lies")
     for command in ["/fails", "/lies", "/missing"] {
       let run = try await server.run(
         ["-oKnownHostsCommand=\(server.folder)\(command)", "box", "true"], as: client)
@@ -188,9 +188,9 @@ struct SSHTrustOptionTests {
     let server = try SSHServer()
     let key = try server.makeKey("ed25519")
     let agent = try KeyAgent(server.folder)
-    try server.write(
+    try server.writeProgram(
       "#!/bin/sh\necho \"$SSH_ASKPASS_PROMPT: $1\" >>\(server.folder)/asked\nexit \(status)\n",
-      "askpass", mode: 0o700)
+      "askpass")
     let run = try await server.run(
       ["-oAddKeysToAgent=ask", "-oIdentityAgent=SSH_AUTH_SOCK", "-i", key, "box", "true"],
       as: client,
@@ -215,7 +215,7 @@ struct SSHTrustOptionTests {
       try LoopbackServer.makeKey(key, kind: kind, passphrase: passphrase)
       try server.authorize(key, options: "command=\"echo \(kind)\" ")
     }
-    try server.write("#!/bin/sh\necho secret\n", "askpass", mode: 0o700)
+    try server.writeProgram("#!/bin/sh\necho secret\n", "askpass")
     try await server.compare(
       order.flatMap { ["-i", "\(server.folder)/\($0)"] } + ["box", "true"],
       environment: [
@@ -228,8 +228,8 @@ struct SSHTrustOptionTests {
   func signalAtAskpass(_ signal: Int32, _ client: Client) async throws {
     let server = try SSHServer()
     let key = try server.makeKey("ed25519", passphrase: "secret")
-    try server.write(
-      "#!/bin/sh\necho $$ >\(server.folder)/asking\nexec sleep 60\n", "askpass", mode: 0o700)
+    try server.writeProgram(
+      "#!/bin/sh\necho $$ >\(server.folder)/asking\nexec sleep 60\n", "askpass")
     let running = try server.start(
       ["-oIdentitiesOnly=yes", "-i", key, "box", "true"], as: client,
       environment: [

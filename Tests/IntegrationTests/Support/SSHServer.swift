@@ -88,8 +88,20 @@ final class SSHServer: Sendable {
 
   // MARK: The client's files
 
-  func write(_ text: String, _ name: String, mode: UInt32 = 0o600) throws {
-    try Files.replace("\(folder)/\(name)", with: text.utf8, mode: mode)
+  func write(_ text: String, _ name: String) throws {
+    try Files.replace("\(folder)/\(name)", with: text.utf8, mode: 0o600)
+  }
+
+  /// Writes an executable file that any program may start at once. A child writes it: a file that
+  /// this process wrote may still be open for writing in a child that another test has just forked,
+  /// and no kernel starts such a file.
+  func writeProgram(_ text: String, _ name: String) throws {
+    let output = try ChildProcess(
+      path: "/bin/sh",
+      arguments: ["-ec", #"printf %s "$2" >"$1"; chmod 700 "$1""#, "sh", "\(folder)/\(name)", text],
+      environment: ["PATH": "/usr/bin:/bin"]
+    ).run()
+    guard output.ending == .exited(0) else { throw SystemError(EACCES) }
   }
 
   func read(_ name: String) throws -> String {
@@ -156,10 +168,10 @@ final class SSHServer: Sendable {
       "JIT": "\(folder)/bin/jit", "CONFIG": folder + "/config", "FOLDER": folder,
       "SERVER": server.folder,
     ]
-    try write(
-      "#!/bin/sh\nexec '\(Binary.path)' -F '\(folder)/config' \"$@\"\n", "bin/jit", mode: 0o700)
-    try write(
-      "#!/bin/sh\nexec \(Self.openSSH) -F '\(folder)/config' \"$@\"\n", "bin/open", mode: 0o700)
+    for (name, program) in [("jit", "'\(Binary.path)'"), ("open", Self.openSSH)] {
+      try writeProgram(
+        "#!/bin/sh\nexec \(program) -F '\(folder)/config' \"$@\"\n", "bin/\(name)")
+    }
     let running = try Running(
       ["-ec", script], of: "/bin/sh",
       environment: environment.merging(variables) { $1 }.merging(changes) { $1 },
