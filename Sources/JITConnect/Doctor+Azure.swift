@@ -18,10 +18,12 @@ extension Doctor {
       guard !all.isEmpty else {
         return .problem(
           "sign-in", "signed in to \(azure.cloud.name), but no subscription is in sight",
+          [await account(azure).map { "as \($0)" }].compactMap(\.self),
           next: "ask for a role on the subscription, or sign in to its tenant: az login --tenant …")
       }
       let count = all.count == 1 ? "1 subscription" : "\(all.count) subscriptions"
-      return .ok("sign-in", "signed in to \(azure.cloud.name); \(count) in sight")
+      let who = await account(azure).map { " as \($0)" } ?? ""
+      return .ok("sign-in", "signed in to \(azure.cloud.name)\(who); \(count) in sight")
     } catch {
       if patient.azure == nil || Self.endings.contains(error.code) { patient.refusal = error }
       var finding = Finding("sign-in", error)
@@ -53,9 +55,17 @@ extension Doctor {
     } catch {
       if error.code == .interrupted { throw error }
       patient.gap = error
-      if patient.machine == nil, error.code != .vmAmbiguous { remember(known, target, &patient) }
-      if patient.machine == nil || Self.endings.contains(error.code) { patient.refusal = error }
       var finding = Finding("vm", error)
+      if patient.machine == nil, error.code != .vmAmbiguous {
+        remember(known, target, &patient)
+        if let known, !Self.endings.contains(error.code),
+          let machine = try? await azure.directory.get(known.machine.id, known: known.machine)
+        {
+          // Only the look-up failed.
+          (patient.machine, patient.gap) = (machine, nil)
+        }
+      }
+      if patient.machine == nil || Self.endings.contains(error.code) { patient.refusal = error }
       finding.details += lastSeen(patient)
       return finding
     }
@@ -73,6 +83,11 @@ extension Doctor {
     {
       patient.machine = VirtualMachine(id: id, location: "")
     }
+  }
+
+  /// Who is signed in, as az names it; the token is there already.
+  func account(_ azure: AzureAccess) async -> String? {
+    try? await azure.tokens.token(for: TokenRequest(scope: azure.cloud.tokenScope)).account
   }
 
   private func lastSeen(_ patient: Patient) -> [String] {

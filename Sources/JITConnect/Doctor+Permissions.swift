@@ -1,5 +1,4 @@
 import Azure
-import Identity
 import Platform
 
 /// What this account may do, each action where Azure checks it.
@@ -9,6 +8,9 @@ extension Doctor {
     var scope: ResourceID
     /// The check that sees nothing without it; nil where a connection itself needs it.
     var sees: String?
+    /// Why the account may have it all the same: the resource itself is not known, and its group
+    /// was asked.
+    var doubt: String?
   }
 
   func permissions(_ patient: Patient) async -> [Finding] {
@@ -31,19 +33,27 @@ extension Doctor {
     let group =
       ResourceID("/subscriptions/\(machine.subscriptionID)/resourceGroups/\(machine.resourceGroup)")
       ?? machine.id
+    let known = patient.known.first ?? patient.remembered
     // A policy that is not there yet inherits from its group.
-    let policy = (patient.known.first ?? patient.remembered)?.id ?? group
-    var needs = [
-      Need(action: .initiate, scope: policy), Need(action: .readPolicy, scope: policy),
-      Need(action: .readMachine, scope: machine.id),
-    ]
+    let policy = known?.id ?? group
+    let isRead = known != nil || (try? patient.policies?.get()) != nil
+    let doubt = isRead ? nil : "it may be had on the policy alone, which could not be read"
+    var needs = [AzureAction.initiate, .readPolicy].map {
+      Need(action: $0, scope: policy, doubt: doubt)
+    }
+    needs.append(Need(action: .readMachine, scope: machine.id))
     func add(_ action: AzureAction, _ scope: ResourceID?, sees: String? = nil) {
       guard let scope, !needs.contains(where: { $0.action == action && $0.scope == scope }) else {
         return
       }
       needs.append(Need(action: action, scope: scope, sees: sees))
     }
-    if machine.addresses.isEmpty { add(.readInterface, group) }
+    if machine.addresses.isEmpty {
+      needs.append(
+        Need(
+          action: .readInterface, scope: group,
+          doubt: "it may be had on the interface alone, which is not known"))
+    }
     for address in machine.addresses {
       add(.readInterface, address.networkInterface)
       add(.readPublicAddress, address.publicIP)
@@ -89,7 +99,9 @@ extension Doctor {
       if need.action == .writePolicy {
         details.append("Azure may ask for it on the subscription")
       }
-      if let check = need.sees {
+      if let doubt = need.doubt {
+        finding = .unknown("permission", text, details + [doubt], next: grant)
+      } else if let check = need.sees {
         details.append("a connection does without; the check \(check) may see nothing")
         finding = .unknown("permission", text, details, next: grant)
       } else {
@@ -104,10 +116,5 @@ extension Doctor {
   /// "virtualMachines/web1", "resourceGroups/rg-demo".
   private static func shortText(_ id: ResourceID) -> String {
     id.text.split(separator: "/").suffix(2).joined(separator: "/")
-  }
-
-  /// Who is signed in, as az names it; the token is there already.
-  private func account(_ azure: AzureAccess) async -> String? {
-    try? await azure.tokens.token(for: TokenRequest(scope: azure.cloud.tokenScope)).account
   }
 }

@@ -34,7 +34,8 @@ extension Doctor {
     }
     let others = policies.dropFirst().map { policy in
       Finding.ok(
-        "policy", "\(noun(policy, policies)) names it too, and "
+        "policy",
+        "\(noun(policy, policies)) names it too, and "
           + (opening(policy, machine, patient.port) ?? "does not hold port \(patient.port)"),
         ["a connection goes by \(noun(first, policies)); windows of both count"])
     }

@@ -38,9 +38,10 @@ extension Doctor {
       ? ["the address is the one that was seen last: another machine may have it by now"] : []
     let isDesktop = isDesktop(patient)
     if let finding = refusal(await knock(address, port, .anything), "port", place, details) {
-      return [finding] + (isDesktop ? ["banner"] : ["banner", "host-key"]).map {
-        .unknown($0, "not seen: the port does not answer")
-      }
+      return [finding]
+        + (isDesktop ? ["banner"] : ["banner", "host-key"]).map {
+          .unknown($0, "not seen: the port does not answer")
+        }
     }
     let opened = Finding.ok("port", "\(place) is open", details)
     guard let connection = try? await knock(address, port, isDesktop ? .rdp : .ssh).get() else {

@@ -87,8 +87,9 @@ extension Doctor {
           from: source, port: patient.port, protocol: .tcp, destination: path.destination)
       )
     }
-    guard let (source, decision) = decisions.first(where: { $0.1.access != .allow })
-      ?? decisions.first
+    guard
+      let (source, decision) = decisions.first(where: { $0.1.access != .allow })
+        ?? decisions.first
     else { return .unknown("nsg", name, details) }
     let by = decision.rule.map { "by \($0.name) (\($0.priority))" } ?? "since no rule allows it"
     switch decision.access {
