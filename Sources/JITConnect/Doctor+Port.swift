@@ -26,10 +26,7 @@ extension Doctor {
         return [finding] + Self.checks.dropFirst().map { .unseen($0, error) }
       }
     } else {
-      let reason = patient.refusal ?? patient.gap
-      return Self.checks.map {
-        .unknown($0, "not seen: no address is known", [reason?.what].compactMap(\.self))
-      }
+      return Self.checks.map { .unknown($0, "not seen: no address is known") }
     }
     let port = connectPort(patient)
     let place = "\(address) port \(port)"
@@ -37,7 +34,9 @@ extension Doctor {
       isOld && options.hostName == nil
       ? ["the address is the one that was seen last: another machine may have it by now"] : []
     let isDesktop = isDesktop(patient)
-    if let finding = refusal(await knock(address, port, .anything), "port", place, details) {
+    if var finding = refusal(await knock(address, port, .anything), "port", place, details) {
+      let split = await ShutPort.split(options.jit, towards: address, of: options.originalHost)
+      finding.details += [split].compactMap(\.self)
       return [finding]
         + (isDesktop ? ["banner"] : ["banner", "host-key"]).map {
           .unknown($0, "not seen: the port does not answer")

@@ -19,6 +19,11 @@ extension Doctor {
     }
     var findings = unread(path, machine)
     if path.groups.isEmpty, path.unread.isEmpty { findings.append(unguarded(patient, machine)) }
+    if path.groups.isEmpty {
+      // Where there is none its rules are no question.
+      let rest = path.unread.isEmpty ? [] : checks.dropFirst()
+      return findings + rest.map { .unknown($0, "not seen: no security group could be read") }
+    }
     var told: [ResourceID] = []
     for group in path.groups where !told.contains(group.id) {
       told.append(group.id)
@@ -188,7 +193,7 @@ extension Doctor {
 
   private func exposure(_ path: InboundPath, _ patient: Patient) -> [Finding] {
     // Behind a firewall its rules decide, see there.
-    guard !path.groups.isEmpty, patient.entry?.publicIPAddress == nil else { return [] }
+    guard patient.entry?.publicIPAddress == nil else { return [] }
     let now = world.clock.now()
     let live = patient.windows.filter { $0.isLive(at: now) }.map(\.port)
     let isKnown = (try? patient.policies?.get()) != nil

@@ -58,7 +58,14 @@ package struct Finding: Sendable, Equatable {
 
   /// A step that cannot be seen because an earlier one failed.
   static func unseen(_ check: String, _ failure: Failure, _ details: [String] = []) -> Finding {
-    var finding = Finding.unknown(check, "not seen: \(failure.what)", details)
+    let reason =
+      switch failure.code {
+      // What went wrong stands in full where it did.
+      case .signInNeeded, .signInRefused, .tokenStoreUnavailable: "nobody is signed in"
+      case .networkFailed: "Azure cannot be reached"
+      default: failure.what
+      }
+    var finding = Finding.unknown(check, "not seen: \(reason)", details)
     finding.code = failure.code
     return finding
   }
@@ -69,7 +76,8 @@ package struct Finding: Sendable, Equatable {
   }
 
   private static let hidingCodes: [Failure.Code] = [
-    .notPermitted, .azureThrottled, .azureUnavailable, .networkFailed,
+    .notPermitted, .azureThrottled, .azureUnavailable, .azureAnswerInvalid, .networkFailed,
+    .signInNeeded, .signInRefused,
   ]
 
   private init(

@@ -52,6 +52,26 @@ import Testing
     #expect(report.text("source") == "you come from 203.0.113.7")
   }
 
+  @Test("another machine at the remembered address is told by its key")
+  func otherKey() async throws {
+    let stage = try await Stage.ssh()
+    #expect(try await stage.connect().status == 0)
+    let known = try #require(stage.read("state/jitconnect/known_hosts"))
+    let key = try #require(known.split(whereSeparator: \.isWhitespace).dropFirst(2).first)
+    let other = key.dropLast(8) + (key.hasSuffix("AAAAAAAA") ? "BBBBBBBB" : "AAAAAAAA")
+    try stage.write("state/jitconnect/known_hosts", known.replacing(key, with: other))
+    for secret in [nil, "wrong"] as [String?] {
+      if secret != nil {
+        try FileManager.default.removeItem(atPath: stage.folder + "/state/jitconnect/tokens.json")
+      }
+      let report = try await stage.examine(
+        environment: secret.map { ["AZURE_CLIENT_SECRET": $0] } ?? [:])
+      #expect(report.run.status == 1)
+      #expect(report.text("host-key", "state") == "problem")
+      #expect(report.text("host-key", "code") == "host-key-changed")
+    }
+  }
+
   @Test("without a way to Azure, however the machine is named")
   func noNetwork() async throws {
     let stage = try await Stage.ssh()
@@ -65,7 +85,7 @@ import Testing
         ])
       #expect(report.run.status == 1)
       #expect(report.wrong.first == "sign-in problem")
-      expectBlind(report, "")
+      expectBlind(report, "Azure cannot be reached")
     }
   }
 
@@ -210,7 +230,8 @@ import Testing
       ]
     }
     let report = try await stage.examine()
-    for check in ["permission", "plan", "policy", "window", "nsg"] {
+    for check in ["permission", "plan", "policy", "window", "nsg", "jit-rule", "exposure"] {
+      #expect(!report.all(check).isEmpty)
       #expect(report.all(check).allSatisfy { $0["state"] == "unknown" }, "\(check)")
     }
     let reads = [
