@@ -38,10 +38,14 @@ package actor CredentialChain: TokenProvider {
   /// The tenants that the credential is signed in to, the first choice first; empty where only a
   /// token tells.
   ///
-  /// Nothing is asked of anybody.
-  ///
-  /// - Throws: what ``token(for:)`` would throw where no credential is set up.
-  package func tenants() async throws(Failure) -> [String] { try await ready()?.tenants ?? [] }
+  /// The credential is the one that gives the tokens: a first one that is set up here may yet turn
+  /// out not to apply, and its tenants are then another's business. So a token is asked for, which
+  /// whoever wants to know the tenants needs next.
+  package func tenants() async -> [String] {
+    // What is wrong is said by the call that needs the token.
+    if chosen == nil { _ = try? await token(for: TokenRequest(scope: context.cloud.tokenScope)) }
+    return chosen?.tenants ?? []
+  }
 
   /// The first credential that is set up here, by its Azure SDK name; nil where none is.
   ///

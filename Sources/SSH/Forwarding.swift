@@ -63,8 +63,9 @@ final class Forwarding {
       let sockets: [FileDescriptorBox]
       switch forward.entrance {
       case .tcp(let host, let port):
-        sockets = try LocalSockets.listen(
-          host: host ?? (plan.allowsOthers ? "" : nil), port: port)
+        // As ssh: this name is loopback, whatever a resolver makes of it.
+        let name = host == "localhost" ? nil : host ?? (plan.allowsOthers ? "" : nil)
+        sockets = try LocalSockets.listen(host: name, port: port)
       case .socket(let path):
         sockets = [
           try LocalSockets.listen(path: path, unlinks: plan.unlinksSockets, mask: plan.socketMask)

@@ -89,8 +89,40 @@ import Testing
     #expect(arrived.count == 1)
     await gate.open()
     #expect(try await [one.source, two.source] == ["AzureCLICredential", "AzureCLICredential"])
-    #expect(try await tenants == [tenantA])
+    #expect(await tenants == [tenantA])
     login.verify()
+  }
+
+  @Test("the tenants are those of the credential that gives the tokens, not of the first in line")
+  func tenantsOfTheRightOne() async throws {
+    // az's files name a tenant, and az itself is not there to be asked; then azd serves.
+    let az = try AzureCLIFixture()
+    let folder = try ScratchFolder()
+    try folder.write("auth.json", "{}")
+    try folder.write(
+      "bin/azd",
+      """
+      #!/bin/sh
+      echo "$@" >> "${0%/*}/record"
+      echo '{"token":"from-azd","expiresOn":"2026-09-21T15:13:20Z"}'
+
+      """, mode: 0o755)
+    let fixture = az.fixture(["AZD_CONFIG_DIR": folder.path, "PATH": folder.path + "/bin"])
+    let chain = try fixture.chain()
+    #expect(await chain.tenants() == [])
+    #expect(try await chain.token(for: .arm).source == "AzureDeveloperCLICredential")
+    let asked = String(decoding: try Files.read(folder.path + "/bin/record"), as: UTF8.self)
+    #expect(!asked.contains(tenantA))
+    // The token that told is the one that serves.
+    #expect(asked.split(separator: "\n").count == 1)
+  }
+
+  @Test("where nobody is signed in, nobody's tenants are known, and the next token tells why")
+  func noTenants() async throws {
+    let chain = try ChainFixture([:]).chain()
+    #expect(await chain.tenants() == [])
+    let failure = await failure { _ = try await chain.token(for: .arm) }
+    #expect(failure?.code == .signInNeeded)
   }
 
   @Test("a credential that was refused once stays the run's identity")

@@ -47,7 +47,8 @@ import Testing
         "rt-a", "rt-a", "rt-b",
       ]
     )
-    #expect(try await fixture.chain.chain().tenants() == [tenantA, tenantB])
+    let chain = try fixture.chain.chain()
+    #expect(await chain.tenants() == [tenantA, tenantB])
   }
 
   private func forget(_ fixture: LoginFixture) async {

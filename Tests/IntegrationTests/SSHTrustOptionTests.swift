@@ -88,6 +88,35 @@ struct SSHTrustOptionTests {
     #expect(told[2] == (client == .openSSH ? told[2] : "ssh-ed25519"))
   }
 
+  @Test("KnownHostsCommand has the whole environment, as ssh's has, but for Azure's secrets")
+  func commandEnvironment() async throws {
+    let server = try SSHServer(
+      config: ["UserKnownHostsFile none", "KnownHostsCommand %FOLDER%/tell %I"])
+    try server.writeProgram(
+      """
+      #!/bin/sh
+      env >"\(server.folder)/variables.$1"; pwd >>"\(server.folder)/variables.$1"
+      test -t 0 || head -c 1 | wc -c >>"\(server.folder)/variables.$1"
+      echo '\(server.knownName) \(try hostKey(server))'
+      """, "tell")
+    let variables = [
+      "JIT_WORD": "two words", "LC_ALL": "C", "SSH_AUTH_SOCK": "/nowhere",
+      "AZURE_CLIENT_SECRET": "never", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "never",
+    ]
+    var seen: [[String]] = []
+    for client in [Client.openSSH, .jitconnect] {
+      let run = try await server.run(
+        ["box", "echo in"], as: client, input: Array("x".utf8), environment: variables)
+      #expect(run.text == "in\n", "\(run.error)")
+      let lines = try ["ORDER", "HOSTNAME"].map { try server.read("variables.\($0)") }
+      #expect(lines[0] == lines[1])
+      seen.append(lines[0].split(separator: "\n").map(String.init).sorted())
+    }
+    let secrets = seen[0].filter { $0.hasSuffix("=never") }
+    #expect(secrets.count == 2)
+    #expect(seen[1] == seen[0].filter { !secrets.contains($0) })
+  }
+
   @Test("KnownHostsCommand that fails, lies or is not there", arguments: clients)
   func badCommand(_ client: Client) async throws {
     let server = try SSHServer(config: ["UserKnownHostsFile none"])
