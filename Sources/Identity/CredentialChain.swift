@@ -41,9 +41,15 @@ package actor CredentialChain: TokenProvider {
   /// The credential is the one that gives the tokens: a first one that is set up here may yet turn
   /// out not to apply, and its tenants are then another's business. So a token is asked for, which
   /// whoever wants to know the tenants needs next.
-  package func tenants() async -> [String] {
-    // What is wrong is said by the call that needs the token.
-    if chosen == nil { _ = try? await token(for: TokenRequest(scope: context.cloud.tokenScope)) }
+  ///
+  /// - Throws: what the request for that token threw, unless other tenants may yet be asked.
+  package func tenants() async throws(Failure) -> [String] {
+    if let chosen { return chosen.tenants }
+    do {
+      _ = try await token(for: TokenRequest(scope: context.cloud.tokenScope))
+    } catch {
+      guard let chosen, chosen.tenants.count > 1 else { throw error }
+    }
     return chosen?.tenants ?? []
   }
 

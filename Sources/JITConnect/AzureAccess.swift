@@ -26,7 +26,9 @@ package struct AzureAccess: Sendable {
       cloud: cloud, tokens: chain, transport: world.http, version: world.version,
       pacing: pacing,
       onCall: { world.debug("\($0)") })
-    directory = VirtualMachineDirectory(client: client) { await chain.tenants() }
+    directory = VirtualMachineDirectory(client: client) { () async throws(Failure) in
+      try await chain.tenants()
+    }
     policies = JITPolicies(client: client)
     securityGroups = NetworkSecurityGroups(client: client)
     permissions = Permissions(client: client)

@@ -89,7 +89,7 @@ import Testing
     #expect(arrived.count == 1)
     await gate.open()
     #expect(try await [one.source, two.source] == ["AzureCLICredential", "AzureCLICredential"])
-    #expect(await tenants == [tenantA])
+    #expect(try await tenants == [tenantA])
     login.verify()
   }
 
@@ -109,7 +109,7 @@ import Testing
       """, mode: 0o755)
     let fixture = az.fixture(["AZD_CONFIG_DIR": folder.path, "PATH": folder.path + "/bin"])
     let chain = try fixture.chain()
-    #expect(await chain.tenants() == [])
+    #expect(try await chain.tenants() == [])
     #expect(try await chain.token(for: .arm).source == "AzureDeveloperCLICredential")
     let asked = String(decoding: try Files.read(folder.path + "/bin/record"), as: UTF8.self)
     #expect(!asked.contains(tenantA))
@@ -117,12 +117,27 @@ import Testing
     #expect(asked.split(separator: "\n").count == 1)
   }
 
-  @Test("where nobody is signed in, nobody's tenants are known, and the next token tells why")
+  @Test("where nobody is signed in, or is refused, asking for the tenants tells why")
   func noTenants() async throws {
-    let chain = try ChainFixture([:]).chain()
-    #expect(await chain.tenants() == [])
-    let failure = await failure { _ = try await chain.token(for: .arm) }
-    #expect(failure?.code == .signInNeeded)
+    let nobody = try ChainFixture([:]).chain()
+    #expect(await failure { _ = try await nobody.tenants() }?.code == .signInNeeded)
+    let refused = ChainFixture(secretVariables)
+    refused.login.expectToken(
+      tokenURL(tenantA), status: 401, #"{"error":"invalid_client","error_description":"x"}"#)
+    let chain = try refused.chain()
+    #expect(await failure { _ = try await chain.tenants() }?.code == .signInRefused)
+    refused.login.verify()
+  }
+
+  @Test("a tenant that refuses does not hide the others")
+  func refusingTenant() async throws {
+    let fixture = try LoginFixture()
+    try await fixture.add(fixture.account(tenants: [tenantA, tenantB]), refresh: "rt")
+    fixture.chain.login.expectToken(
+      tokenURL(tenantA), status: 400,
+      #"{"error":"invalid_grant","error_description":"AADSTS50076: x","error_codes":[50076]}"#)
+    #expect(try await fixture.chain.chain().tenants() == [tenantA, tenantB])
+    fixture.chain.login.verify()
   }
 
   @Test("a credential that was refused once stays the run's identity")

@@ -47,8 +47,7 @@ import Testing
         "rt-a", "rt-a", "rt-b",
       ]
     )
-    let chain = try fixture.chain.chain()
-    #expect(await chain.tenants() == [tenantA, tenantB])
+    #expect(try await fixture.chain.chain().tenants() == [tenantA, tenantB])
   }
 
   private func forget(_ fixture: LoginFixture) async {

@@ -129,6 +129,41 @@ struct SSHTrustOptionTests {
     }
   }
 
+  // MARK: IdentityAgent
+
+  @Test("the agent that IdentityAgent leaves is the one that is forwarded, and none is none")
+  func forwardedAgent() async throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ecdsa")
+    let folder = server.folder + "/other"
+    try Files.makeDirectory(folder)
+    let (agent, other) = (try KeyAgent(server.folder), try KeyAgent(folder))
+    try agent.add(server.server.key)
+    try other.add(key)
+    let variables = ["SSH_AUTH_SOCK": agent.socket]
+    let command = "ssh-add -L 2>/dev/null | cut -d' ' -f1; echo end"
+    var seen: [String] = []
+    for choice in ["none", "SSH_AUTH_SOCK", other.socket, "/nowhere"] {
+      let words = ["-A", "-oIdentityAgent=\(choice)", "box", command]
+      try await server.compare(words, environment: variables)
+      seen.append(try await server.run(words, environment: variables).text)
+    }
+    #expect(seen == ["end\n", "ssh-ed25519\nend\n", "ecdsa-sha2-nistp256\nend\n", "end\n"])
+  }
+
+  @Test("LocalCommand sees that agent too", arguments: clients)
+  func agentOfLocalCommand(_ client: Client) async throws {
+    let server = try SSHServer()
+    for (choice, wanted) in [("none", "-"), ("SSH_AUTH_SOCK", "/one"), ("/other", "/other")] {
+      let run = try await server.run(
+        [
+          "-oPermitLocalCommand=yes", "-oLocalCommand=echo ${SSH_AUTH_SOCK:--}",
+          "-oIdentityAgent=\(choice)", "box", "true",
+        ], as: client, environment: ["SSH_AUTH_SOCK": "/one"])
+      #expect(run.text == wanted + "\n", "\(run.error)")
+    }
+  }
+
   // MARK: Host certificates
 
   @Test("with an authority and a plain known key, the plain key serves")
