@@ -118,12 +118,12 @@ package final class AccountStore: Sendable {
   /// - Throws: `file-unwritable`, `token-store-unavailable`, after all that can be removed is.
   package func remove(_ accounts: [Account]) async throws(Failure) {
     guard !accounts.isEmpty else { return }
-    try await doBoth {
+    try await doBoth { () async throws(Failure) in
       try await change { entries in
         entries.removeAll { entry in accounts.contains { entry.account.isSame(as: $0) } }
         return true
       }
-    } and: {
+    } and: { () async throws(Failure) in
       try await keyring?.use { keyring throws(Failure) in
         for account in accounts { try keyring.remove(account.item) }
       }
@@ -134,10 +134,10 @@ package final class AccountStore: Sendable {
   ///
   /// - Throws: as ``remove(_:)``.
   package func removeAll() async throws(Failure) {
-    try await doBoth {
+    try await doBoth { () async throws(Failure) in
       guard let path else { return }
       try await removing("the sign-ins", path) { try Files.removeWithRemains(path) }
-    } and: {
+    } and: { () async throws(Failure) in
       try await keyring?.use { keyring throws(Failure) in try keyring.removeAll(.account) }
     }
   }

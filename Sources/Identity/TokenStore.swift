@@ -174,10 +174,10 @@ package final class TokenStore: Sendable {
   private func forgetOnDisk(
     _ clean: @escaping @Sendable (String) throws -> Void
   ) async throws(Failure) {
-    try await doBoth {
+    try await doBoth { () async throws(Failure) in
       guard let path else { return }
       try await removing("the stored tokens", path) { try clean(path) }
-    } and: {
+    } and: { () async throws(Failure) in
       // The keyring's items do not tell whose they are: better to forget too much.
       try await keyring?.use { keyring throws(Failure) in try keyring.removeAll(.token) }
     }
