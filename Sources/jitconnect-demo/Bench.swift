@@ -237,8 +237,8 @@ struct Bench: ~Copyable {
     for round in 0...count {
       for isOwn in [true, false] {
         let measurement = try measure(
-          isOwn ? program : besides ?? ssh, isOwn && port != nil ? ["--no-jit"] : [], isOwn ? own : other,
-          port, input)
+          isOwn ? program : besides ?? ssh, isOwn && port != nil ? ["--no-jit"] : [],
+          isOwn ? own : other, port, input)
         guard round > 0 else { continue }  // the first round warms up
         if isOwn { results.0.append(measurement) } else { results.1.append(measurement) }
       }

@@ -99,7 +99,9 @@ struct SSHKeyOrderTests {
       #expect(run.status == 255)
       offers.append(
         run.error.filter { $0 != "\r" }.split(whereSeparator: \.isNewline).map(String.init)
-          .filter { $0.contains(": Offering public key: ") || $0.contains(": Trying private key: ") }
+          .filter {
+            $0.contains(": Offering public key: ") || $0.contains(": Trying private key: ")
+          }
       )
     }
     #expect(offers[0].count == row.count + 1, "\(offers[0])")
