@@ -31,7 +31,7 @@ struct LocalCommand: Sendable {
   func run() throws(SystemError) {
     let shell = environment["SHELL"] ?? "/bin/sh"
     let process = ChildProcess(
-      path: shell, arguments: ["-c", text], environment: environment.variables)
+      path: shell, arguments: ["-c", text], environment: environment.withoutSecrets)
     let child = try process.start(
       input: STDIN_FILENO, output: STDOUT_FILENO, error: STDERR_FILENO)
     _ = ChildProcess.wait(for: child)

@@ -21,7 +21,7 @@ extension SSHConfigWorld {
     world.run = { command in
       let shell = environment["SHELL"] ?? "/bin/sh"
       let process = ChildProcess(
-        path: shell, arguments: ["-c", command], environment: environment.variables)
+        path: shell, arguments: ["-c", command], environment: environment.withoutSecrets)
       return (try? process.run(timeout: .seconds(60)))?.ending == .exited(0)
     }
     world.environment = { environment.variables[$0] }

@@ -27,6 +27,21 @@ struct ExtraOptionTests {
     ])
   }
 
+  @Test("LocalCommand and Match exec get the environment, without Azure's secrets")
+  func withoutSecrets() async throws {
+    let seen = "${AZURE_CLIENT_SECRET-none} ${AZURE_CLIENT_ID-none}"
+    let server = try SSHServer(
+      config: [
+        "PermitLocalCommand yes", "LocalCommand echo local \(seen)",
+        "Match exec \"echo exec \(seen) >>%FOLDER%/seen\"",
+      ])
+    let run = try await server.run(
+      ["box", "sleep 0.3; echo remote"],
+      environment: ["AZURE_CLIENT_SECRET": "geheim", "AZURE_CLIENT_ID": "app"])
+    #expect(run.text == "local none app\nremote\n", "\(run.error)")
+    #expect(try Set(server.read("seen").split(separator: "\n")) == ["exec none app"])
+  }
+
   @Test("LocalCommand for a VM gets the address that was reached")
   func localCommandAzure() async throws {
     let stage = try await Stage.ssh()
