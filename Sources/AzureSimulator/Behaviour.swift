@@ -60,6 +60,8 @@ package struct Behaviour: Sendable {
   package var requestsEndAs: (status: String, reason: String)?
   /// The answer names who asked.
   package var namesRequestor = false
+  /// The activity log's details name the machines of a request.
+  package var logNamesMachines = true
   /// A PUT that keeps an entry of a machine that is gone is refused.
   package var refusesDeletedMachines = false
   /// A lock keeps the allow rule after the window's end.

@@ -31,6 +31,8 @@ extension CloseWindows {
   enum RuleOutcome: Sendable, Equatable {
     case over
     case deleted
+    /// A dry run: by the calls that were named.
+    case wouldBeDeleted
     /// Why, for the user.
     case stays(String)
   }
@@ -72,7 +74,8 @@ extension CloseWindows {
     let expected = lot.items.count { $0.window.isRuleDeleted != true }
     let deadline = ContinuousClock.now + Self.patience
     var sight = await look(lot, machine, policy, closing)
-    while lot.items.contains(where: isYoung), sight.most < expected, sight.unread == nil,
+    while dryRun == nil, lot.items.contains(where: isYoung), sight.most < expected,
+      sight.unread == nil,
       sight.paths.contains(where: { !$0.groups.isEmpty }), .now < deadline
     {
       do {
@@ -92,6 +95,14 @@ extension CloseWindows {
         return all(.stays("the rule \(other) lets its source in, and not only that"))
       }
       return lot.items.map { ($0, isYoung($0) ? .stays(mayAppear) : .over) }
+    }
+    if let dryRun {
+      var named: Set<ResourceID> = []
+      for rule in sight.own.flatMap({ $0.values.flatMap { $0 } }).sorted(by: { $0.key < $1.key })
+      where named.insert(rule).inserted {
+        dryRun.add(azure.securityGroups.deleteCall(rule))
+      }
+      return all(.wouldBeDeleted)
     }
     if let reason = try await delete(sight) { return all(.stays(reason)) }
     // Fewer rules than windows: the youngest window's is the one that is still to come.

@@ -16,10 +16,16 @@ package struct CloseWindows: Sendable {
   let keepsOthers: Bool
   /// Whether somebody may be asked; at the end of a session nobody is.
   let mayAsk: Bool
+  /// Takes the calls instead of making them; nil where they are made.
+  let dryRun: NamedCalls?
   private let own: OwnWindows
   private let memory: Memory
 
-  package init(_ world: World, _ azure: AzureAccess, keepsOthers: Bool, mayAsk: Bool = true) {
+  package init(
+    _ world: World, _ azure: AzureAccess, keepsOthers: Bool, mayAsk: Bool = true,
+    dryRun: NamedCalls? = nil
+  ) {
+    self.dryRun = dryRun
     self.world = world
     self.azure = azure
     self.keepsOthers = keepsOthers
@@ -79,7 +85,7 @@ package struct CloseWindows: Sendable {
     for window in windows {
       guard let current = shown.first(where: { window.isSame(as: $0) }), current.isLive(at: now)
       else {
-        own.forget([window])
+        if dryRun == nil { own.forget([window]) }
         end(window, .over)
         continue
       }
@@ -100,6 +106,7 @@ package struct CloseWindows: Sendable {
       for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending) {
         switch outcome {
         case .over: end(item.window, .over)
+        case .wouldBeDeleted: end(item.window, .planned(until: item.window.end))
         case .deleted:
           own.close(item.window)
           end(item.window, .ruleDeleted)
@@ -148,6 +155,15 @@ package struct CloseWindows: Sendable {
       guard case .request(let durations) = plan.step, let shortest = durations.first,
         now + shortest.timeInterval < window.end
       else { return left("a new request would last no less") }
+      let item = WindowRequests.Item(
+        machine: machine, plan: plan,
+        durations: durations.filter { now + $0.timeInterval < window.end })
+      let requests = WindowRequests(world: world, azure: azure, memory: memory, reason: nil)
+      if let dryRun {
+        dryRun.add(
+          try azure.policies.initiateCall(policy.id, requests.accessRequest([item], [shortest])))
+        return .planned(until: window.end)
+      }
       if !plan.others.isEmpty {
         guard mayAsk, world.prompt.isPossible else {
           let other = plan.others[0].text(on: machine.name, now: now)
@@ -157,10 +173,6 @@ package struct CloseWindows: Sendable {
           plan.others.map { (machine.name, $0) },
           retype: "jitconnect close --keep-others \(machine.name)")
       }
-      let requests = WindowRequests(world: world, azure: azure, memory: memory, reason: nil)
-      let item = WindowRequests.Item(
-        machine: machine, plan: plan,
-        durations: durations.filter { now + $0.timeInterval < window.end })
       guard let new = try await requests.request([item], by: policy).first?.get() else {
         return left("Azure's answer names no window")
       }
