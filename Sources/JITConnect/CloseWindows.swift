@@ -102,8 +102,9 @@ package struct CloseWindows: Sendable {
     }
     // A rule may have a port of a window that stays for somebody else's sake.
     let ending = closing.filter { sharing($0, live, closing) == nil }
+    var gone: [ResourceID: [SecurityGroupRule]] = [:]
     for lot in lots {
-      for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending) {
+      for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending, &gone) {
         switch outcome {
         case .over: end(item.window, .over)
         case .wouldBeDeleted: end(item.window, .planned(until: item.window.end))

@@ -259,7 +259,7 @@ import Testing
           environment: stage.environment.merging(["TERM": "xterm"]) { $1 }))
       try await terminal.wait(for: "looking at the virtual machines")
       #expect(try await terminal.end() == .exited(0))
-      let first = words.count == 1 ? "configured\t" : "{\"machines\""
+      let first = words.count == 1 ? "unsupported\t" : "{\"machines\""
       let shown = try #require(terminal.screen.firstRange(of: first))
       // The line was erased: nothing but that stands between the last words and the first byte.
       let before = terminal.screen[..<shown.lowerBound]

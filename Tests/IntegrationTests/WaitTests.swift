@@ -106,8 +106,15 @@ import Testing
 
   @Test("a window does not wait for the proof; what is not proved in time is told")
   func slowDenyRule() async throws {
-    // The deny rule comes when the policy is ready, long after the window.
-    let stage = try await Stage.ssh(hasPolicy: false) { $0.behaviour.policyDelay = .seconds(1000) }
+    // The deny rule, which shuts what another rule lets in, comes when the policy is ready: long
+    // after the window.
+    let stage = try await Stage.ssh(hasPolicy: false) {
+      $0.behaviour.policyDelay = .seconds(1000)
+      $0.behaviour.denyPriority = 1000
+      $0.machines[0].rules = [
+        SecurityRule("everybody", priority: 2000, allows: true, ports: ["*"])
+      ]
+    }
     let run = try await stage.connect("web1", ["--enable"])
     #expect(run.status == 0, "\(run.error)")
     #expect(run.text == "hello\n")
