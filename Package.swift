@@ -26,6 +26,15 @@ let package = Package(
       name: "COpenSSL", pkgConfig: "openssl",
       providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
     .target(name: "CPlatform"),
+    // Takes libssh2's calls for AES in counter mode, where libssh2 is linked statically.
+    .target(
+      name: "CCounterMode", dependencies: ["COpenSSL"],
+      linkerSettings: [
+        .unsafeFlags(
+          ["EVP_CipherInit", "EVP_Cipher", "EVP_CIPHER_CTX_free"].flatMap {
+            ["-Xlinker", "--wrap=\($0)"]
+          }, .when(platforms: [.linux]))
+      ]),
 
     // Foundations
     .target(name: "Platform", dependencies: ["CPlatform"]),
@@ -36,7 +45,8 @@ let package = Package(
     // Azure, SSH, RDP
     .target(name: "Identity", dependencies: ["HTTP", "COpenSSL", "Platform"]),
     .target(name: "Azure", dependencies: ["HTTP", "Identity", "Platform"]),
-    .target(name: "SSH", dependencies: ["CLibSSH2", "COpenSSL", "SSHConfig", "Platform"]),
+    .target(
+      name: "SSH", dependencies: ["CCounterMode", "CLibSSH2", "COpenSSL", "SSHConfig", "Platform"]),
     .target(name: "RDP", dependencies: ["COpenSSL", "Platform"]),
 
     // The flow, the commands, the program
@@ -65,7 +75,7 @@ let package = Package(
     .testTarget(name: "IdentityTests", dependencies: ["Identity", "HTTP", "Platform"]),
     .testTarget(name: "AzureTests", dependencies: ["Azure", "HTTP", "Identity", "Platform"]),
     .testTarget(name: "SSHConfigTests", dependencies: ["SSHConfig"]),
-    .testTarget(name: "SSHTests", dependencies: ["SSH", "SSHConfig", "Platform"]),
+    .testTarget(name: "SSHTests", dependencies: ["SSH", "SSHConfig", "COpenSSL", "Platform"]),
     .testTarget(name: "RDPTests", dependencies: ["RDP", "Platform"]),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal", "Platform"]),
     .testTarget(

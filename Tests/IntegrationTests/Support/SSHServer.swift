@@ -98,7 +98,9 @@ final class SSHServer: Sendable {
   func writeProgram(_ text: String, _ name: String) throws {
     let output = try ChildProcess(
       path: "/bin/sh",
-      arguments: ["-ec", #"printf %s "$2" >"$1"; chmod 700 "$1""#, "sh", "\(folder)/\(name)", text],
+      arguments: [
+        "-ec", #"printf %s "$2" >"$1"; chmod 700 "$1""#, "sh", "\(folder)/\(name)", text,
+      ],
       environment: ["PATH": "/usr/bin:/bin"]
     ).run()
     guard output.ending == .exited(0) else { throw SystemError(EACCES) }
