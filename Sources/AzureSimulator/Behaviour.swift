@@ -8,6 +8,8 @@ package struct Behaviour: Sendable {
   package var delays: [CallReport.Kind: Duration] = [:]
   /// From a policy's PUT (`Updating`) to `Succeeded`.
   package var policyDelay = Duration.seconds(1)
+  /// From a policy's PUT to its deny rules.
+  package var denyRuleDelay = Duration.zero
   /// From the 202 to `Initiated`.
   package var initiatedDelay = Duration.seconds(1)
   /// From the 202 to the allow rule, and so to the opening of the gate.

@@ -122,6 +122,10 @@ package struct PortProver: Sendable {
     progress?.show("reading the network security groups")
     while true {
       let paths = await azure.securityGroups.paths(to: machine)
+      // What was broken off is no answer.
+      if Task.isCancelled {
+        throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
+      }
       let proof = PortProof(of: machine, entry: entry, paths: paths, live: live(policy))
       if !waits { return proof }
       if proof.isSettled(entry) || ContinuousClock.now > deadline {

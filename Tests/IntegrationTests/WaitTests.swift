@@ -106,10 +106,11 @@ import Testing
 
   @Test("a window does not wait for the proof; what is not proved in time is told")
   func slowDenyRule() async throws {
-    // The deny rule, which shuts what another rule lets in, comes when the policy is ready: long
-    // after the window.
+    // Azure writes on long after the window is open, and only then comes the deny rule, which shuts
+    // what another rule lets in.
     let stage = try await Stage.ssh(hasPolicy: false) {
       $0.behaviour.policyDelay = .seconds(1000)
+      $0.behaviour.denyRuleDelay = .seconds(1000)
       $0.behaviour.denyPriority = 1000
       $0.machines[0].rules = [
         SecurityRule("everybody", priority: 2000, allows: true, ports: ["*"])
@@ -144,6 +145,29 @@ import Testing
     let shut = try await stage.run(["request", "web2", "--enable", "--no-wait"])
     #expect(shut.status == 0)
     #expect(shut.error == "", "\(shut.error)")
+  }
+
+  @Test("enable itself waits for the deny rule, says so, and can be interrupted")
+  func enableWaits() async throws {
+    let stage = try await Stage.greeting(hasPolicy: false) {
+      $0.behaviour.denyRuleDelay = .seconds(1000)
+      $0.behaviour.denyPriority = 1000
+      $0.machines[0].rules = [
+        SecurityRule("everybody", priority: 2000, allows: true, ports: ["*"])
+      ]
+    }
+    let words = ["enable", "web1", "--yes"]
+    let interrupted = try stage.terminal(words)
+    try await interrupted.wait(for: "waiting for the deny rule of just-in-time access")
+    try interrupted.type("\u{3}")
+    #expect(try await interrupted.end() == .exited(130))
+    #expect(interrupted.screen.contains("the policy is written"))
+
+    let proved = try stage.terminal(words)
+    try await proved.wait(for: "waiting for the deny rule of just-in-time access")
+    stage.simulator.advance(by: .seconds(1000))
+    try await proved.wait(for: "shut on web1: port 22")
+    #expect(try await proved.end() == .exited(0))
   }
 
   // MARK: A session's window
