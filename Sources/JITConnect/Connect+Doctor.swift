@@ -8,14 +8,19 @@ extension Connect {
     .windowTimeout, .windowRefused, .windowVanished, .hostUnreachable,
   ]
 
+  /// Whether looking at every hop is offered after a failure.
+  package func offersDoctor(after failure: Failure) -> Bool {
+    Self.puzzling.contains(failure.code) && options.jit.isOn && world.background == nil
+      && !commandLine.has(.stdio) && world.console.errorIsTerminal
+  }
+
   /// Offers to look at every hop, on a terminal, when a connect has failed for no plain reason.
   package func offerDoctor(after failure: Failure) async {
-    guard Self.puzzling.contains(failure.code), options.jit.isOn, world.background == nil,
-      !commandLine.has(.stdio), world.console.errorIsTerminal
+    guard offersDoctor(after: failure),
+      case .given(true) = await world.ask({ $0.confirm("Look at every hop?") })
     else { return }
-    guard case .given(true) = await world.ask({ $0.confirm("Look at every hop?") }) else { return }
     let console = world.console
-    let doctor = Doctor(world, options, isConfirmed: false) { console.remark($0.lines) }
+    let doctor = Doctor(self, isConfirmed: false) { console.remark($0.lines) }
     // A signal ends the looking; a name that is none was told already.
     _ = try? await world.interrupts.during { try await doctor.examine() }
   }

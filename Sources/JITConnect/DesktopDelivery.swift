@@ -90,23 +90,14 @@ package struct DesktopDelivery: Sendable {
   /// Whether a program that has ended by now only handed the file on, to be read in a moment.
   var isHandedOver: Bool { temporary != nil && client?.endsAtOnce == true }
 
-  /// One word to a shell.
-  private func quoted(_ word: String) -> String {
-    let isPlain = word.utf8.allSatisfy {
-      (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
-        || "/._-:,=".utf8.contains($0)
-    }
-    return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
-  }
-
   /// The command that opens the file, held to the certificate where the client can be.
   private func opening(of path: String) -> String {
     let session = RDPClient.Session(
       file: path.hasPrefix("/") ? path : "./" + path, host: host, port: port, user: user,
       fingerprint: certificate?.fingerprint, security: security)
     guard let client = advised, let words = try? client.arguments(for: session) else {
-      return "xfreerdp \(quoted(session.file)) (after: apt-get install freerdp2-x11)"
+      return shellLine(["xfreerdp", session.file]) + " (after: apt-get install freerdp2-x11)"
     }
-    return ([client.path] + words).map(quoted).joined(separator: " ")
+    return shellLine([client.path] + words)
   }
 }

@@ -5,138 +5,50 @@ import SSH
 import SSHConfig
 import Terminal
 
-/// What lies behind the rules: firewall, routes, the port, and who answers there.
+/// The port itself, and who answers there. Azure is not asked.
 extension Doctor {
   private static let knockLimit = Duration.seconds(6)
-
-  /// An Azure Firewall before the machine: its DNAT rule must lead there.
-  func firewall(_ patient: Patient, _ azure: AzureAccess) async -> [Finding] {
-    guard let address = patient.entry?.publicIPAddress else { return [] }
-    let now = world.clock.now()
-    let mapped = patient.policy?.windows(of: patient.machine.id)
-      .first { $0.port.number == patient.port && $0.isLive(at: now) }?.port.mappedPort
-    let port = mapped ?? patient.port
-    let all: [AzureFirewall]
-    do throws(Failure) {
-      all = try await azure.firewalls.list(subscription: patient.machine.subscriptionID)
-    } catch {
-      return [Finding("firewall", error)]
-    }
-    let inner = patient.machine.addresses.first?.privateIPv4
-    for firewall in all {
-      guard let rule = firewall.rules.first(where: { $0.leads(from: address, port: port) }) else {
-        continue
-      }
-      if firewall.hasFirewallPolicy {
-        return [
-          .problem(
-            "firewall", "\(firewall.name) is run by a firewall policy",
-            ["just-in-time access works with classic rules alone"],
-            next: "use classic rules, or reach the VM by its private address: --address private")
-        ]
-      }
-      let leads =
-        "\(address):\(port) leads to \(rule.translatedAddress):"
-        + (rule.translatedPort.map(String.init) ?? "?")
-      guard rule.translatedAddress == inner, rule.translatedPort == patient.port else {
-        return [
-          .problem(
-            "firewall", "\(firewall.name): \(leads), not to \(inner ?? "?"):\(patient.port)",
-            next: "jitconnect request \(patient.shown):\(patient.port)")
-        ]
-      }
-      return [.ok("firewall", "\(firewall.name): \(leads) by \(rule.name)")]
-    }
-    return [
-      all.isEmpty
-        ? .unknown("firewall", "the policy names \(address); no firewall is in sight")
-        : .problem(
-          "firewall", "no DNAT rule of a firewall leads from \(address):\(port)",
-          next: "jitconnect request \(patient.shown):\(patient.port)")
-    ]
-  }
-
-  /// The way back: an answer that takes another way than the question is lost.
-  func route(
-    _ patient: Patient, _ azure: AzureAccess, _ source: SourcePrefix?
-  ) async -> Finding {
-    guard let interface = patient.machine.addresses.first?.networkInterface, let source else {
-      return .unknown("route", "not looked at: the interface or your address is not known")
-    }
-    guard patient.machine.powerState == .running else {
-      return .unknown("route", "Azure tells routes only while the VM runs")
-    }
-    do throws(Failure) {
-      let routes = try await azure.directory.effectiveRoutes(of: interface)
-      guard let route = routes.route(to: source) else {
-        return .problem("route", "no route leads from the VM to \(source.text)")
-      }
-      let hop = route.nextHopType + (route.nextHopAddress.map { " \($0)" } ?? "")
-      switch route.nextHopType.lowercased() {
-      case "none":
-        return .problem(
-          "route", "answers to \(source.text) are dropped by a route to nowhere",
-          next: "az network nic show-effective-route-table --ids \(interface.text)")
-      case "virtualappliance", "virtualnetworkgateway":
-        guard options.jit.address == .private || patient.entry?.publicIPAddress != nil else {
-          return .problem(
-            "route", "answers to \(source.text) go through \(hop), not back to the Internet",
-            ["a connection to the public address never comes about then"],
-            next: "connect by the private address: --address private")
-        }
-        return .ok("route", "answers to \(source.text) go through \(hop)")
-      default: return .ok("route", "answers to \(source.text) go to \(hop)")
-      }
-    } catch {
-      return Finding("route", error)
-    }
-  }
-
-  // MARK: The port
+  private static let checks = ["port", "banner", "host-key"]
 
   /// Knocks, and looks who answers.
-  func port(_ patient: Patient, _ azure: AzureAccess) async -> [Finding] {
-    let machine = patient.machine
-    let now = world.clock.now()
+  func port(_ patient: Patient) async -> [Finding] {
+    if connect.isProxied { return behindAnother(patient) }
+    let isOld = patient.refusal != nil || patient.gap != nil
     let address: String
-    do throws(Failure) {
-      if let fixed = options.hostName {
-        address = fixed
-      } else {
-        address = try machine.address(options.jit.address, patient.entry)
+    if let fixed = options.hostName {
+      address = fixed
+    } else if let machine = patient.machine, !(isOld && machine.addresses.isEmpty) {
+      do throws(Failure) {
+        address = try connect.address(of: machine, patient.entry)
+      } catch {
+        var finding = Finding("port", error)
+        if !machine.unread.isEmpty { finding.state = .unknown }
+        return [finding] + Self.checks.dropFirst().map { .unseen($0, error) }
       }
-    } catch {
-      return [Finding("port", error)]
+    } else {
+      return Self.checks.map { .unknown($0, "not seen: no address is known") }
     }
-    if options.proxyJump != nil || options.proxyCommand != nil {
-      return [.unknown("port", "it is reached through another host, which is not walked here")]
-    }
-    let mapped = patient.policy?.windows(of: machine.id)
-      .first { $0.port.number == patient.port && $0.isLive(at: now) }?.port.mappedPort
-    let port = mapped ?? patient.port
+    let port = connectPort(patient)
     let place = "\(address) port \(port)"
-    guard await knock(address, port, .anything) != nil else {
-      return [
-        .problem(
-          "port", "\(place) does not answer",
-          next:
-            "see what is wrong above; if nothing is: --source, where a VPN or proxy parts the ways"
-        )
-      ]
+    let details =
+      isOld && options.hostName == nil
+      ? ["the address is the one that was seen last: another machine may have it by now"] : []
+    let isDesktop = isDesktop(patient)
+    if var finding = refusal(await knock(address, port, .anything), "port", place, details) {
+      let split = await ShutPort.split(options.jit, towards: address, of: options.originalHost)
+      finding.details += [split].compactMap(\.self)
+      return [finding]
+        + (isDesktop ? ["banner"] : ["banner", "host-key"]).map {
+          .unknown($0, "not seen: the port does not answer")
+        }
     }
-    let opened = Finding.ok("port", "\(place) is open")
-    let isDesktop = patient.port == Connect.rdpPort
-    guard let connection = await knock(address, port, isDesktop ? .rdp : .ssh) else {
-      let service = isDesktop ? "RDP" : "SSH"
-      return [
-        opened,
-        .problem(
-          "banner", "nobody on \(place) speaks \(service)",
-          next: isDesktop
-            ? "see that Remote Desktop is on in the VM"
-            : "see that sshd runs in the VM: az vm run-command invoke --ids \(machine.id.text) "
-              + "--command-id RunShellScript --scripts 'systemctl status ssh sshd'"),
-      ]
+    let opened = Finding.ok("port", "\(place) is open", details)
+    guard let connection = try? await knock(address, port, isDesktop ? .rdp : .ssh).get() else {
+      let silent = Finding.problem(
+        "banner", "nobody on \(place) speaks \(isDesktop ? "RDP" : "SSH")",
+        next: look(patient, isDesktop))
+      return [opened, silent]
+        + (isDesktop ? [] : [.unknown("host-key", "not seen: no SSH server answers")])
     }
     if isDesktop { return [opened, .ok("banner", "a Remote Desktop server answers")] }
     let line =
@@ -144,38 +56,89 @@ extension Doctor {
       .map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("SSH-") } ?? "SSH"
     return [
       opened, .ok("banner", printable(line, limit: 200)),
-      await hostKey(patient, connection),
+      await hostKey(patient.machine, connection),
     ]
+  }
+
+  private func isDesktop(_ patient: Patient) -> Bool {
+    guard let machine = patient.machine else { return false }
+    return connect.isDesktop(machine) && !connect.goesBehindSSH && patient.port != Connect.sshPort
+  }
+
+  /// The way there begins elsewhere: to knock would be to log in at another host.
+  private func behindAnother(_ patient: Patient) -> [Finding] {
+    guard let hop = options.proxyJump?.hops.last else {
+      return Self.checks.map {
+        .unknown($0, "not seen: ProxyCommand leads there, and is not started")
+      }
+    }
+    let host = printable(hop.host, limit: 255)
+    return Self.checks.enumerated().map { index, check in
+      .unknown(
+        check, "not seen: the way there goes through \(host), which is not logged in to",
+        next: index == 0 ? shellLine(["jitconnect", "doctor", hop.host]) : nil)
+    }
+  }
+
+  private func look(_ patient: Patient, _ isDesktop: Bool) -> String {
+    if isDesktop { return "see that Remote Desktop is on in the VM" }
+    guard let machine = patient.machine else { return "see that sshd runs there" }
+    return shellLine([
+      "az", "vm", "run-command", "invoke", "--ids", machine.id.text, "--command-id",
+      "RunShellScript", "--scripts", "systemctl status ssh sshd",
+    ])
+  }
+
+  /// Why nobody answers; nil where somebody does.
+  private func refusal(
+    _ knock: Result<AnsweringConnection?, Failure>, _ check: String, _ place: String,
+    _ details: [String]
+  ) -> Finding? {
+    switch knock {
+    case .success(.some): return nil
+    case .success(nil):
+      return .problem(
+        check, "\(place) does not answer", details,
+        next:
+          "see what is wrong above; if nothing is: --source, where a VPN or proxy parts the ways")
+    case .failure(let failure):
+      var finding = Finding(check, failure)
+      finding.state = .problem
+      finding.details += details
+      return finding
+    }
   }
 
   private func knock(
     _ address: String, _ port: Int, _ greeting: Greeting
-  ) async -> AnsweringConnection? {
-    guard
-      var probe = try? await PortProbe.resolving(
-        address, port: port, greeting,
-        from: { [options] target throws(Failure) in try options.localAddress(towards: target) })
-    else { return nil }
-    probe.answerTimeout = Self.knockLimit
+  ) async -> Result<AnsweringConnection?, Failure> {
     let flag = CancellationFlag()
-    let answer = await withTaskCancellationHandler {
-      await outcomeOfBlocking { [probe] () throws(Failure) in
-        try probe.wait(until: .now + Self.knockLimit, flag: flag)
+    do throws(Failure) {
+      var probe = try await connect.probe(address, port: port, greeting)
+      probe.answerTimeout = Self.knockLimit
+      let answer = await withTaskCancellationHandler {
+        await outcomeOfBlocking { [probe] () throws(Failure) in
+          try probe.wait(until: .now + Self.knockLimit, flag: flag)
+        }
+      } onCancel: {
+        flag.cancel()
       }
-    } onCancel: {
-      flag.cancel()
+      return answer
+    } catch {
+      return .failure(error)
     }
-    return (try? answer.get()) ?? nil
   }
 
   /// The key exchange alone: nothing of the user is sent.
-  private func hostKey(_ patient: Patient, _ connection: AnsweringConnection) async -> Finding {
-    let trust = HostKeyFiles(world.environment, options, patient.machine).trust(
+  private func hostKey(
+    _ machine: VirtualMachine?, _ connection: AnsweringConnection
+  ) async -> Finding {
+    let trust = HostKeyFiles(world.environment, options, machine).trust(
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
       canAsk: !options.batchMode)
     let peer = SSHSession.Peer(
       name: options.originalHost, address: connection.address?.host ?? "UNKNOWN",
-      port: connection.address.map { Int($0.port) } ?? patient.port)
+      port: connection.address.map { Int($0.port) } ?? options.port)
     let result = await outcomeOfBlocking { () throws(Failure) -> HostKey in
       guard let socket = connection.takeSocket() else {
         throw Failure(.connectionLost, what: "the connection is gone")

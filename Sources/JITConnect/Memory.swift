@@ -61,6 +61,22 @@ package struct Memory: Sendable {
     }
   }
 
+  /// The one machine of all that are remembered, in whatever cloud and however it was typed, that
+  /// a target can mean; nil where that is not one alone.
+  package func recallByName(_ target: TargetQuery) -> Machine? {
+    let file = read()
+    let entries = file.machines.values.filter { entry in
+      let id = entry.machine.id
+      if case .id(let wanted) = target.name { return id == wanted }
+      return id.name.lowercased() == target.name.name.lowercased()
+        && target.resourceGroup.map { $0.lowercased() == id.resourceGroup?.lowercased() } ?? true
+        // It may be given by its name, which is not remembered.
+        && target.subscription.map { $0.lowercased() == id.subscription.lowercased() } ?? true
+    }
+    guard let entry = entries.first, entries.count == 1 else { return nil }
+    return Machine(machine: entry.machine, policy: entry.policy.flatMap { file.policies[$0] })
+  }
+
   /// Keeps what is now known of a target's machine.
   package func keep(
     _ machine: VirtualMachine, policy: JITPolicy?, for target: TargetQuery

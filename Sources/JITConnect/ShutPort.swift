@@ -45,9 +45,15 @@ struct ShutPort: Sendable {
     await WindowRules(azure: azure, machine: machine).state(of: window.record)
   }
 
+  func split() async -> String? {
+    await Self.split(settings, towards: address, of: machine.name)
+  }
+
   /// That the way to the machine leaves by another interface than the way to the services that
   /// told our address: a VPN for some of the traffic. Nothing is sent to find that out.
-  func split() async -> String? {
+  static func split(
+    _ settings: JitSettings, towards address: String, of machine: String
+  ) async -> String? {
     guard case .auto = settings.source, settings.address == .public else { return nil }
     let services = settings.ipServices.isEmpty ? AddressServices.builtIn : settings.ipServices
     guard let host = services.lazy.compactMap({ URLParts($0)?.host }).first else { return nil }
@@ -61,7 +67,7 @@ struct ShutPort: Sendable {
     guard let addresses, addresses.count == 2, let one = addresses[0], let other = addresses[1],
       one != other, !target.hasPrefix("127.")
     else { return nil }
-    return "your address was found over \(one), but traffic to \(machine.name) leaves from "
+    return "your address was found over \(one), but traffic to \(machine) leaves from "
       + "\(other): a VPN parts them; name the address that the VM sees with --source"
   }
 }

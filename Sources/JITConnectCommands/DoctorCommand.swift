@@ -19,7 +19,8 @@ struct DoctorCommand: VerbCommand {
     discussion: """
       Sign-in, permissions, plan, power, interface, policy, your address, window, the rules of the \
       security groups in their order, firewall, route, port, banner, host key. Nothing is changed; \
-      what this account may not read is told as unknown. Exit status 1 where something is wrong.
+      what cannot be seen is told as unknown, with the reason. Without Azure it goes by what an \
+      earlier run saw. Exit status 1 where something is wrong.
       """, helpNames: .long)
 
   @OptionGroup var common: VerbOptions
@@ -52,11 +53,10 @@ struct DoctorCommand: VerbCommand {
       }
       common.settings.insert("Port=\(number)", at: 0)
     }
-    let options = try common.resolve(
-      target, adding: [(.source, source), (.address, address)], in: world.environment
-    ).options
+    let (options, line) = try common.resolve(
+      target, adding: [(.source, source), (.address, address)], in: world.environment)
     let (isJSON, console) = (common.json, world.console)
-    let doctor = Doctor(world, options, isConfirmed: common.yes) { finding in
+    let doctor = Doctor(Connect(world, options, line), isConfirmed: common.yes) { finding in
       if !isJSON { try? writeAll(STDOUT_FILENO, DoctorReport.text(finding, console).utf8) }
     }
     let findings = try await doctor.examine()
@@ -72,8 +72,16 @@ struct DoctorReport: Encodable {
     /// `ok`, `problem` or `unknown`.
     var state: String
     var text: String
+    /// More lines: the rules in their order, why it could not be seen.
     var details: [String]
+    /// What mends it.
     var next: String?
+    /// The code of the failure that is the reason.
+    var code: String?
+    /// With `permission`: Azure's action, the resource that it is on, and a role that has it.
+    var action: String?
+    var scope: String?
+    var role: String?
   }
 
   var findings: [Entry]
@@ -82,7 +90,8 @@ struct DoctorReport: Encodable {
     self.findings = findings.map {
       Entry(
         check: $0.check, state: $0.state.rawValue, text: $0.text, details: $0.details,
-        next: $0.next)
+        next: $0.next, code: $0.code?.rawValue, action: $0.right?.action,
+        scope: $0.right?.scope, role: $0.right?.role)
     }
   }
 

@@ -82,7 +82,15 @@ struct RDPCommand: VerbCommand {
           world, options, line, goal: .desktop,
           desktop: DesktopPreparation(sharing: together, report: report)))
     }
-    if let connect = connects.first, connects.count == 1 { return try await connect.run() }
+    if let connect = connects.first, connects.count == 1 {
+      do {
+        return try await connect.run()
+      } catch let failure as Failure where connect.offersDoctor(after: failure) {
+        VerbRunner.tell(failure, asJSON: common.json, world.console)
+        await connect.offerDoctor(after: failure)
+        throw ExitCode(ExitStatus.ofVerb(failure.code))
+      }
+    }
     let end = try await DesktopGroup(world, connects) { failure in
       VerbRunner.tell(failure, asJSON: common.json, world.console)
     }.run()

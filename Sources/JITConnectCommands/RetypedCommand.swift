@@ -1,3 +1,5 @@
+import Platform
+
 /// A command line for the user to type again: every word of it stands for itself in a shell.
 struct RetypedCommand {
   private var words: [String]
@@ -24,19 +26,5 @@ struct RetypedCommand {
   }
 
   /// With the machines at the end.
-  func text(_ targets: [String]) -> String {
-    (words + targets).map(Self.quoted).joined(separator: " ")
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let isPlain = word.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"):
-        true
-      default: "-_./:=,@%+".utf8.contains(byte)
-      }
-    }
-    return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
-  }
+  func text(_ targets: [String]) -> String { shellLine(words + targets) }
 }

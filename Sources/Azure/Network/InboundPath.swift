@@ -1,3 +1,5 @@
+package import Platform
+
 /// What a packet to one address of a machine passes: the security group of the subnet, then that of
 /// the network interface. Both must allow it.
 package struct InboundPath: Sendable, Equatable {
@@ -34,6 +36,8 @@ package struct InboundPath: Sendable, Equatable {
   package var groups: [NetworkSecurityGroup]
   /// Groups that belong here and could not be read, each with its reason, for the user.
   package var unread: [String]
+  /// The failures of those groups that Azure did not show.
+  package var refusals: [Failure] = []
 
   package init(destination: Destination, groups: [NetworkSecurityGroup], unread: [String] = []) {
     self.destination = destination

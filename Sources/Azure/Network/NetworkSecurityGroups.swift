@@ -83,7 +83,9 @@ package struct NetworkSecurityGroups: Sendable {
       for id in address.securityGroups {
         switch read[id] {
         case .success(let group): path.groups.append(group)
-        case .failure(let failure): path.unread.append(failure.why ?? failure.what)
+        case .failure(let failure):
+          path.unread.append(failure.why ?? failure.what)
+          path.refusals.append(failure)
         case nil: break
         }
       }

@@ -114,8 +114,10 @@ package struct ShuttingRule: Sendable, Equatable {
 
   /// What az takes to delete a rule.
   package static func deleting(_ rule: String, of group: ResourceID) -> String {
-    "az network nsg rule delete --subscription \(group.subscription) -g \(group.resourceGroup ?? "") "
-      + "--nsg-name \(group.name) -n \(rule)"
+    shellLine([
+      "az", "network", "nsg", "rule", "delete", "--subscription", group.subscription, "-g",
+      group.resourceGroup ?? "", "--nsg-name", group.name, "-n", rule,
+    ])
   }
 
   /// The same for the id of a rule.

@@ -28,10 +28,6 @@ package struct AzureAction: RawRepresentable, Sendable, Hashable, CustomStringCo
 
   /// To enable or change a policy (contract section 1, RBAC).
   package static let enabling: [AzureAction] = [writePolicy, writeMachine]
-  /// To request access.
-  package static let requesting: [AzureAction] = [
-    initiate, readPolicy, readMachine, readInterface, readPublicAddress,
-  ]
 
   /// The smallest of Azure's own roles that has it; nil where none is known.
   package var role: String? {

@@ -1,0 +1,16 @@
+/// A command line for a POSIX shell: every word stands for itself, quoted only where it must be.
+package func shellLine(_ words: [String]) -> String {
+  words.map(shellWord).joined(separator: " ")
+}
+
+private func shellWord(_ word: String) -> String {
+  let isPlain = word.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    default: "-_./:=,@%+".utf8.contains(byte)
+    }
+  }
+  return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+}
