@@ -38,6 +38,8 @@ import Testing
     let terminal = try stage.terminal(["status", "web1"], columns: 160)
     try await terminal.wait(for: "SECURITY GROUP")
     #expect(try await terminal.end() == .exited(0))
+    // People read words, not Azure's codes.
+    #expect(!terminal.screen.contains("Initiated"))
   }
 
   @Test("status works with the right to read policies and machines alone, and says what it misses")
