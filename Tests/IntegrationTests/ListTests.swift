@@ -261,9 +261,9 @@ import Testing
       #expect(try await terminal.end() == .exited(0))
       let first = words.count == 1 ? "unsupported\t" : "{\"machines\""
       let shown = try #require(terminal.screen.firstRange(of: first))
-      // The line was erased: nothing but that stands between the last words and the first byte.
+      // A drawn line ends with an erasure of what is behind it, its removal is another one.
       let before = terminal.screen[..<shown.lowerBound]
-      #expect(before.hasSuffix("\u{1B}[K"), "\(before.debugDescription)")
+      #expect(before.hasSuffix("\u{1B}[K\u{1B}[K"), "\(before.debugDescription)")
       #expect(!terminal.screen[shown.lowerBound...].contains("looking at"))
     }
   }
