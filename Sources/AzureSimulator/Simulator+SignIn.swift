@@ -38,6 +38,9 @@ extension Simulator {
     }
   }
 
+  /// What the key file of ``Behaviour/arcKeyFile`` has to hold.
+  package static var arcKey: String { MachineIdentitySecrets.arcKey }
+
   /// A token of another issuer, as a cluster would put it into a file.
   package func issueForeignToken(
     issuer: String, subject: String, audience: String = "api://AzureADTokenExchange",

@@ -118,43 +118,28 @@ package final class AccountStore: Sendable {
   /// - Throws: `file-unwritable`, `token-store-unavailable`, after all that can be removed is.
   package func remove(_ accounts: [Account]) async throws(Failure) {
     guard !accounts.isEmpty else { return }
-    var problem: Failure?
-    do {
+    try await doBoth { () async throws(Failure) in
       try await change { entries in
         entries.removeAll { entry in accounts.contains { entry.account.isSame(as: $0) } }
         return true
       }
-    } catch {
-      problem = error
-    }
-    do {
+    } and: { () async throws(Failure) in
       try await keyring?.use { keyring throws(Failure) in
         for account in accounts { try keyring.remove(account.item) }
       }
-    } catch {
-      problem = problem ?? error
     }
-    if let problem { throw problem }
   }
 
   /// Signs everybody out: the file goes whatever is in it, and what the keyring has of sign-ins.
   ///
   /// - Throws: as ``remove(_:)``.
   package func removeAll() async throws(Failure) {
-    var problem: Failure?
-    if let path {
-      do {
-        try await Blocking.run { try Files.removeWithRemains(path) }
-      } catch {
-        problem = .notRemoved("the sign-ins", path, error)
-      }
-    }
-    do {
+    try await doBoth { () async throws(Failure) in
+      guard let path else { return }
+      try await removing("the sign-ins", path) { try Files.removeWithRemains(path) }
+    } and: { () async throws(Failure) in
       try await keyring?.use { keyring throws(Failure) in try keyring.removeAll(.account) }
-    } catch {
-      problem = problem ?? error
     }
-    if let problem { throw problem }
   }
 
   private func entries() -> [Entry] {
@@ -209,15 +194,6 @@ package final class AccountStore: Sendable {
       return !warned
     }
     if isFirst { warn(printable(message, limit: 400)) }
-  }
-}
-
-extension Failure {
-  /// A secret of ours that signing out leaves behind.
-  static func notRemoved(_ what: String, _ path: String, _ error: any Error) -> Failure {
-    Failure(
-      .fileUnwritable, what: "\(what) cannot be removed", why: "\(path): \(error)",
-      next: "make the folder writable, or remove the file yourself")
   }
 }
 

@@ -38,10 +38,20 @@ package actor CredentialChain: TokenProvider {
   /// The tenants that the credential is signed in to, the first choice first; empty where only a
   /// token tells.
   ///
-  /// Nothing is asked of anybody.
+  /// The credential is the one that gives the tokens: a first one that is set up here may yet turn
+  /// out not to apply, and its tenants are then another's business. So a token is asked for, which
+  /// whoever wants to know the tenants needs next.
   ///
-  /// - Throws: what ``token(for:)`` would throw where no credential is set up.
-  package func tenants() async throws(Failure) -> [String] { try await ready()?.tenants ?? [] }
+  /// - Throws: what the request for that token threw, unless other tenants may yet be asked.
+  package func tenants() async throws(Failure) -> [String] {
+    if let chosen { return chosen.tenants }
+    do {
+      _ = try await token(for: TokenRequest(scope: context.cloud.tokenScope))
+    } catch {
+      guard let chosen, chosen.tenants.count > 1 else { throw error }
+    }
+    return chosen?.tenants ?? []
+  }
 
   /// The first credential that is set up here, by its Azure SDK name; nil where none is.
   ///

@@ -174,21 +174,13 @@ package final class TokenStore: Sendable {
   private func forgetOnDisk(
     _ clean: @escaping @Sendable (String) throws -> Void
   ) async throws(Failure) {
-    var problem: Failure?
-    if let path {
-      do {
-        try await Blocking.run { try clean(path) }
-      } catch {
-        problem = .notRemoved("the stored tokens", path, error)
-      }
-    }
-    do {
+    try await doBoth { () async throws(Failure) in
+      guard let path else { return }
+      try await removing("the stored tokens", path) { try clean(path) }
+    } and: { () async throws(Failure) in
       // The keyring's items do not tell whose they are: better to forget too much.
       try await keyring?.use { keyring throws(Failure) in try keyring.removeAll(.token) }
-    } catch {
-      problem = problem ?? error
     }
-    if let problem { throw problem }
   }
 
   /// Runs `request` while no other process asks for the same token, and keeps what it gives.

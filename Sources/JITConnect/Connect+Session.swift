@@ -63,7 +63,7 @@ struct SessionPlan: Sendable {
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
       canAsk: !options.batchMode)
     let command = KnownHostsCommand(
-      options, tokens(address: connection.address), world,
+      options, tokens(address: connection.address), world, environmentWithAgent,
       name: trust.rule.names.first ?? trust.rule.host)
     var known = trust.known
     known.lines += try command?.lines(.order) ?? []
@@ -106,7 +106,7 @@ struct SessionPlan: Sendable {
     world.hop.arrive()
     if tunnel == nil {
       let localCommand = try LocalCommand(
-        options, tokens(address: connection.address), world.environment)
+        options, tokens(address: connection.address), environmentWithAgent)
       request.whenStanding = { [self] () throws(Failure) in try stand(localCommand) }
     }
     let ending = try session.run(request, streams: streams)
@@ -176,18 +176,12 @@ struct SessionPlan: Sendable {
     }
     let order =
       options.preferredAuthentications ?? ["publickey", "keyboard-interactive", "password"]
-    let agent: String? =
-      switch options.identityAgent {
-      case .none: nil
-      case .environment: world.environment["SSH_AUTH_SOCK"]
-      case .socket(let path): path
-      }
     var plan = AuthenticationPlan(
       user: user, methods: methods(allowed, of: order),
       identities: options.identityFiles.map {
         AuthenticationPlan.IdentityFile(path: $0.path, isExplicit: $0.isExplicit)
       },
-      certificates: options.certificateFiles.map(\.path), agentSocket: agent,
+      certificates: options.certificateFiles.map(\.path), agentSocket: ownAgent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
     plan.agentAddition =
@@ -210,7 +204,7 @@ struct SessionPlan: Sendable {
   private var prompts: Prompts {
     if options.batchMode { return .impossible }
     let prompt = world.prompt
-    if let askpass = Askpass.chosen(world.environment, hasTerminal: prompt.isPossible) {
+    if let askpass = Askpass.chosen(environmentWithAgent, hasTerminal: prompt.isPossible) {
       return askpass.prompts
     }
     return Prompts(
@@ -277,9 +271,26 @@ struct SessionPlan: Sendable {
   private var forwardedAgent: String? {
     switch options.forwardAgent {
     case .no: nil
-    case .yes: world.environment["SSH_AUTH_SOCK"]
+    case .yes: ownAgent
     case .socket(let path): path
     }
+  }
+
+  /// The agent that `IdentityAgent` leaves: to be asked, and to be forwarded.
+  private var ownAgent: String? {
+    switch options.identityAgent {
+    case .none: nil
+    case .environment: world.environment["SSH_AUTH_SOCK"]
+    case .socket(let path): path
+    }
+  }
+
+  /// What the user's programs see once the connection stands: as with ssh, the agent is the one of
+  /// `IdentityAgent`.
+  private var environmentWithAgent: Environment {
+    var environment = world.environment
+    if options.identityAgent != .environment { environment.variables["SSH_AUTH_SOCK"] = ownAgent }
+    return environment
   }
 
   private var sentVariables: [(name: String, value: String)] {

@@ -47,6 +47,7 @@ package final class Interrupts: Sendable {
       startThread { [self] in
         watch(until: isOver) {
           task.cancel()
+          ChildGroups.end()
           usleep(Self.grace)
           first.give(.failure(Failure(.interrupted, what: "interrupted")))
         }

@@ -24,11 +24,14 @@ struct KnownHostsCommand: Sendable {
   /// - Parameters:
   ///   - tokens: those of the connection that was made.
   ///   - name: what the host is looked up as.
-  init?(_ options: SSHOptions, _ tokens: SSHTokens, _ world: World, name: String) {
+  init?(
+    _ options: SSHOptions, _ tokens: SSHTokens, _ world: World, _ environment: Environment,
+    name: String
+  ) {
     guard let command = options.knownHostsCommand else { return nil }
     self.command = command
     self.tokens = tokens
-    environment = world.environment
+    self.environment = environment
     console = world.console
     self.name = name
     host = (options.hostName ?? options.originalHost).lowercased()

@@ -125,7 +125,8 @@ package struct ChildProcess: Sendable {
   ///   - input: given on standard input; nil is `/dev/null`.
   ///   - limit: the most bytes kept of each output; the rest is read and dropped.
   ///   - wake: a descriptor whose readability ends the program; not read.
-  ///   - ownGroup: what the program has started is ended with it; it cannot read the terminal then.
+  ///   - ownGroup: what the program has started is ended with it, and both with this process
+  ///     (see ``ChildGroups``); it cannot read the terminal then.
   /// - Throws: `EINTR` when woken.
   package func run(
     input: SecretBytes? = nil, timeout: Duration = .seconds(10), limit: Int = 1 << 20,
@@ -147,9 +148,17 @@ package struct ChildProcess: Sendable {
       if inputWrite >= 0 { close(inputWrite) }
     }
 
-    let child = try start(
-      input: inputRead, output: outWrite.number, error: errWrite.number,
-      flags: ownGroup ? Int32(PLATFORM_SPAWN_NEW_GROUP) : 0)
+    let descriptors = (inputRead, outWrite.number, errWrite.number)
+    let spawn = { () throws(SystemError) -> Int32 in
+      try start(
+        input: descriptors.0, output: descriptors.1, error: descriptors.2,
+        flags: ownGroup ? Int32(PLATFORM_SPAWN_NEW_GROUP) : 0)
+    }
+    let child = ownGroup ? try ChildGroups.start(spawn) : try spawn()
+    let endingNow = {
+      ownGroup
+        ? ChildGroups.reap(child) { Self.endingNow(of: child) } : Self.endingNow(of: child)
+    }
     _ = consume outWrite
     _ = consume errWrite
     if let input {
@@ -169,7 +178,7 @@ package struct ChildProcess: Sendable {
     while true {
       // With both outputs closed it is about to end, or says nothing more for ever.
       let isSilent = polls[..<2].allSatisfy { $0.fd < 0 }
-      if isSilent, let ending = Self.endingNow(of: child) {
+      if isSilent, let ending = endingNow() {
         output.ending = ending
         return output
       }
@@ -177,7 +186,7 @@ package struct ChildProcess: Sendable {
       let isWoken = polls[2].revents != 0
       guard left > .zero, !isWoken else {
         kill(ownGroup ? -child : child, SIGKILL)
-        _ = Self.wait(for: child)
+        while endingNow() == nil { _ = poll(nil, 0, 1) }
         if isWoken { throw SystemError(EINTR) }
         return output
       }

@@ -42,6 +42,7 @@ package enum Signals {
   /// Ends the process by this signal, as if it had never been handled: a shell that runs a loop of
   /// commands then sees that its user wants out. Returns only where the system refuses.
   package static func die(of signal: Int32) {
+    ChildGroups.end(forGood: true)
     restoreDefault(signal)
     // The threads of the concurrency runtime block every signal.
     var mask = sigset_t()

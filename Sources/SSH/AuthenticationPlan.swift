@@ -11,8 +11,7 @@ package struct AuthenticationPlan: Sendable {
   /// A key file that may serve.
   package struct IdentityFile: Sendable {
     package var path: String
-    /// The user named it (`-i`, `IdentityFile`): a missing file is worth a word, and it is tried
-    /// before what the agent offers by itself.
+    /// The user named it (`-i`, `IdentityFile`): a missing file is worth a word.
     package var isExplicit: Bool
 
     package init(path: String, isExplicit: Bool) {

@@ -238,7 +238,10 @@ final class Authenticator {
 
   private func announce(_ candidate: KeyCandidate) {
     if !tried.contains(candidate.name) { tried.append(candidate.name) }
-    log.debug1("Offering public key: \(candidate.name) \(candidate.summary)")
+    log.debug1(
+      candidate.blob == nil
+        ? "Trying private key: \(candidate.name)"
+        : "Offering public key: \(candidate.name) \(candidate.summary)")
   }
 
   private func trySigner(
@@ -293,6 +296,7 @@ final class Authenticator {
   ) throws(Failure) -> Turn? {
     guard let privateKey = file.privateKey else { return nil }
     var passphrase: SecretBytes?
+    var isAnnounced = false
     if file.isEncrypted {
       guard !plan.isBatch else {
         log.debug1("\(file.path) is encrypted and nothing may be asked")
@@ -302,12 +306,13 @@ final class Authenticator {
       // Nobody is asked for the passphrase of a key that the server does not want.
       if let blob = certificate?.blob ?? file.publicBlob {
         announce(candidate)
+        isAnnounced = true
         guard try serverWants(blob) else { return nil }
       }
       guard let found = try askPassphrase(for: file, privateKey) else { return nil }
       passphrase = found
     }
-    if tried.last != candidate.name { announce(candidate) }
+    if !isAnnounced { announce(candidate) }
     let result: AttemptResult
     do {
       result = try attempt { [user = plan.user] session in

@@ -63,8 +63,9 @@ final class Forwarding {
       let sockets: [FileDescriptorBox]
       switch forward.entrance {
       case .tcp(let host, let port):
-        sockets = try LocalSockets.listen(
-          host: host ?? (plan.allowsOthers ? "" : nil), port: port)
+        // As ssh: this name is loopback, whatever a resolver makes of it.
+        let name = host == "localhost" ? nil : host ?? (plan.allowsOthers ? "" : nil)
+        sockets = try LocalSockets.listen(host: name, port: port)
       case .socket(let path):
         sockets = [
           try LocalSockets.listen(path: path, unlinks: plan.unlinksSockets, mask: plan.socketMask)
@@ -142,6 +143,7 @@ final class Forwarding {
           phase: remote.forward.target == .socks ? .remoteGreeting : .closing,
           origin: "\(remote.forward.entrance)", target: remote.forward.target, channel: channel)
         log.debug1("forwarded connection for \(remote.forward.target)")
+        if turnsAway(connection) { continue }
         if remote.forward.target != .socks { startConnecting(connection) }
         connections.append(connection)
       }
@@ -154,6 +156,7 @@ final class Forwarding {
     for channel in channels {
       let connection = ForwardedConnection(
         phase: .closing, origin: "agent", target: .socket(agentSocket ?? ""), channel: channel)
+      if turnsAway(connection) { continue }
       startConnecting(connection)
       connections.append(connection)
     }
@@ -173,6 +176,16 @@ final class Forwarding {
   private func refuse(_ connection: ForwardedConnection) {
     if let socks = connection.socks { connection.toChannel.append(socks.answer(succeeded: false)) }
     connection.phase = .closing
+  }
+
+  /// Closes a channel that the server has opened while too much waits for local readers: its window
+  /// is libssh2's own, 2 MiB, and cannot be made smaller.
+  private func turnsAway(_ connection: ForwardedConnection) -> Bool {
+    guard unreadCount >= Self.unreadLimit else { return false }
+    log.note("channel: \(connection.target): refused, because too much forwarded data waits")
+    connection.phase = .closing
+    connections.append(connection)
+    return true
   }
 
   /// Makes the local connection of a channel that stands.

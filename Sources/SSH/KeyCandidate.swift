@@ -14,15 +14,13 @@ struct KeyCandidate {
   /// What is offered: a public key or a certificate; nil where libssh2 has to derive it.
   var blob: [UInt8]?
   var holder: Holder
+  /// The user named it, by its file or its certificate's.
+  var isNamed: Bool
 
   var type: String {
     if let blob { return HostKey(blob: blob).type }
     if case .file(let file, _) = holder, file.isRSA { return "ssh-rsa" }
     return ""
-  }
-
-  var isEncryptedFile: Bool {
-    if case .file(let file, _) = holder { file.isEncrypted } else { false }
   }
 
   /// What libssh2 1.10 cannot do: RSA with SHA-2, and certificates of any kind but ECDSA.
@@ -31,88 +29,108 @@ struct KeyCandidate {
       || type.hasSuffix("-cert-v01@openssh.com") && !type.hasPrefix("ecdsa-")
   }
 
-  /// Type and fingerprint, for `-v`.
+  /// The public key inside a certificate.
+  var certifiedKey: [UInt8]? { blob.flatMap(PublicKeyLine.certifiedKey) }
+
+  /// Type, fingerprint and where it comes from, as ssh says it at `-v`.
   var summary: String {
-    guard let blob else { return "" }
-    return "\(HostKey(blob: blob).typeName) \(HostKey.fingerprint(of: blob))"
+    var words: [String] = []
+    if let blob {
+      // A certificate goes by its key.
+      let key = HostKey(blob: certifiedKey ?? blob)
+      words = [key.typeName + (certifiedKey == nil ? "" : "-CERT"), key.fingerprint]
+    }
+    if isNamed { words.append("explicit") }
+    if case .agent(let key) = holder, key == blob { words.append("agent") }
+    return words.joined(separator: " ")
   }
 }
 
 extension Authenticator {
-  /// Every key of the plan, in the order to try: the caller's own, what the user named, what the
-  /// agent offers by itself, then the rest of the files.
+  /// Every key of the plan, in the order to try, which is ssh's (`pubkey_prepare`): the caller's
+  /// own, certificates by `CertificateFile`, the agent's keys that a file names, the agent's others,
+  /// then what only the files hold. Within each, agent's keys are in the agent's order.
   ///
-  /// Files are in ssh's order among themselves: the first that the server takes decides who one is
-  /// there. Those that need no question come before the agent's other keys, which ssh tries first
-  /// and which may use up the server's tries.
+  /// The first that the server takes decides who one is there, and each counts as one of the
+  /// server's tries.
   func collectKeys() throws(Failure) -> [KeyCandidate] {
     let held = try agentKeys()
+    var files = plan.identities.flatMap { candidates(of: $0) }
     var named: [KeyCandidate] = []
-    var rest: [KeyCandidate] = []
-    var seen: Set<[UInt8]> = []
-    let certificates = plan.certificates.compactMap { path -> (String, PublicKeyLine)? in
-      guard let line = PublicKeyLine(file: path), line.isCertificate else {
-        log.note("\(path): not a certificate that can be read")
-        return nil
-      }
-      return (path, line)
-    }
-    var usedCertificates: Set<[UInt8]> = []
-
-    for identity in plan.identities {
-      guard let file = load(identity) else { continue }
-      var lines = certificates.filter { $0.1.certifiedKey == file.publicBlob }
-      let beside = file.path.hasSuffix(".pub") ? nil : file.path + "-cert.pub"
-      if let beside, let line = PublicKeyLine(file: beside), line.isCertificate {
-        // Where the file does not tell its public key, its neighbour's name has to do.
-        if file.publicBlob == nil || line.certifiedKey == file.publicBlob {
-          lines.append((beside, line))
-        }
-      }
-      var found: [KeyCandidate] = []
-      let agentKey = file.publicBlob.flatMap { blob in held.first { $0.blob == blob }?.blob }
-      for (path, line) in lines where usedCertificates.insert(line.blob).inserted {
-        let holder =
-          agentKey.map { KeyCandidate.Holder.agent($0) } ?? .file(file, certificate: line)
-        found.append(KeyCandidate(name: path, blob: line.blob, holder: holder))
-      }
-      if let agentKey {
-        found.append(KeyCandidate(name: file.path, blob: agentKey, holder: .agent(agentKey)))
-      } else if file.privateKey != nil {
-        found.append(
+    var others: [KeyCandidate] = []
+    for key in held {
+      if let index = files.firstIndex(where: { $0.blob == key.blob }) {
+        var candidate = files.remove(at: index)
+        candidate.holder = .agent(key.blob)
+        named.append(candidate)
+      } else if !plan.identitiesOnly {
+        others.append(
           KeyCandidate(
-            name: file.path, blob: file.publicBlob, holder: .file(file, certificate: nil)))
+            name: key.comment.isEmpty ? "key of the agent" : key.comment, blob: key.blob,
+            holder: .agent(key.blob), isNamed: false))
       }
-      for candidate in found {
-        if agentKey != nil || rest.isEmpty && identity.isExplicit && !candidate.isEncryptedFile {
-          named.append(candidate)
-        } else {
-          rest.append(candidate)
-        }
-        if let blob = candidate.blob { seen.insert(blob) }
-      }
-    }
-
-    var offered: [KeyCandidate] = []
-    for key in held where !seen.contains(key.blob) {
-      let inner = PublicKeyLine.certifiedKey(in: key.blob)
-      // With IdentitiesOnly a certificate in the agent still serves for a key the user named.
-      if plan.identitiesOnly, inner.map({ !seen.contains($0) }) ?? true { continue }
-      offered.append(
-        KeyCandidate(
-          name: key.comment.isEmpty ? "key of the agent" : key.comment, blob: key.blob,
-          holder: .agent(key.blob)))
-    }
-    for (path, line) in certificates where !usedCertificates.contains(line.blob) {
-      guard let inner = line.certifiedKey, held.contains(where: { $0.blob == inner }) else {
-        continue
-      }
-      named.insert(KeyCandidate(name: path, blob: line.blob, holder: .agent(inner)), at: 0)
     }
     let own = plan.signers.map {
-      KeyCandidate(name: $0.name, blob: $0.blob, holder: .caller($0))
+      KeyCandidate(name: $0.name, blob: $0.blob, holder: .caller($0), isNamed: true)
     }
-    return own + named + offered + rest
+    let all = named + others + files
+    var seen: Set<[UInt8]> = []
+    let keys = (own + certificates(all) + all).compactMap { candidate -> KeyCandidate? in
+      var candidate = candidate
+      // A certificate beside a key file is signed for by the agent that holds the plain key.
+      if case .file = candidate.holder, let inner = candidate.certifiedKey,
+        let agent = (named + others).first(where: { $0.blob == inner })
+      {
+        candidate.holder = agent.holder
+      }
+      // Half a key file, and the agent has not the other half.
+      if case .file(let file, _) = candidate.holder, file.privateKey == nil { return nil }
+      if let blob = candidate.blob, !seen.insert(blob).inserted { return nil }
+      return candidate
+    }
+    for key in keys { log.debug1("Will attempt key: \(key.name) \(key.summary)") }
+    return keys
+  }
+
+  /// What a key file may log in with: its key, and the certificate beside it, unless
+  /// `CertificateFile` names others.
+  private func candidates(of identity: AuthenticationPlan.IdentityFile) -> [KeyCandidate] {
+    guard let file = load(identity) else { return [] }
+    var found = [
+      KeyCandidate(
+        name: file.path, blob: file.publicBlob, holder: .file(file, certificate: nil),
+        isNamed: identity.isExplicit)
+    ]
+    if plan.certificates.isEmpty, !file.path.hasSuffix(".pub"),
+      let line = PublicKeyLine(file: file.path + "-cert.pub"), line.isCertificate,
+      // Where the file does not tell its public key, its neighbour's name has to do.
+      file.publicBlob == nil || line.certifiedKey == file.publicBlob
+    {
+      found.append(
+        KeyCandidate(
+          name: file.path, blob: line.blob, holder: .file(file, certificate: line),
+          isNamed: identity.isExplicit))
+    }
+    return found
+  }
+
+  /// The certificates of `CertificateFile` for which one of the keys can sign.
+  private func certificates(_ keys: [KeyCandidate]) -> [KeyCandidate] {
+    plan.certificates.compactMap { path in
+      guard let line = PublicKeyLine(file: path), line.isCertificate else {
+        log.note("\(printable(path, limit: 500)): not a certificate that can be read")
+        return nil
+      }
+      guard let inner = line.certifiedKey, let key = keys.first(where: { $0.blob == inner }) else {
+        log.debug1("\(path): no private key for this certificate")
+        return nil
+      }
+      var candidate = KeyCandidate(name: path, blob: line.blob, holder: key.holder, isNamed: true)
+      if case .file(let file, _) = key.holder {
+        candidate.holder = .file(file, certificate: line)
+      }
+      return candidate
+    }
   }
 
   private func agentKeys() throws(Failure) -> [AgentClient.Identity] {

@@ -123,9 +123,6 @@ package final class SSHSession: @unchecked Sendable {
     return key
   }
 
-  /// Sets the key that the rest of the session must keep, in place of the one that was shown first.
-  func trust(_ key: HostKey) { acceptedKey = key }
-
   /// The server's own words about its software.
   package var serverBanner: String { handle.serverBanner }
 

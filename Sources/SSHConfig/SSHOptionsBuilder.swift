@@ -206,7 +206,8 @@ struct SSHOptionsBuilder {
       port: port, portOrigin: draft.settings[.port]?.origin,
       addressFamily: draft[.addressFamily].flatMap { .init(rawValue: $0) } ?? .any,
       bindAddress: draft[.bindAddress], bindInterface: draft[.bindInterface],
-      connectTimeout: draft.number(.connectTimeout),
+      // As ssh: 0 leaves it to the system.
+      connectTimeout: draft.number(.connectTimeout).flatMap { $0 > 0 ? $0 : nil },
       connectionAttempts: draft.number(.connectionAttempts) ?? 1,
       tcpKeepAlive: draft.isYes(.tcpKeepAlive, default: true),
       proxyJump: draft.jump, proxyCommand: draft.unlessNone(.proxyCommand),

@@ -131,6 +131,14 @@ struct Bench: ~Copyable {
     let (own, other) = try pairs(
       20, own: ["--version"], other: ["-V"], port: nil)
     say(Self.row(["--version, ssh -V"] + Self.cells(own, other), Self.narrow))
+    // What the sign-in adds where a token is stored: files are read, nobody is asked.
+    stage.simulator.resetReport()
+    let (signedIn, bare) = try pairs(
+      20, own: ["whoami"], other: ["--version"], port: nil, besides: program)
+    let added = signedIn.map(\.wall).median - bare.map(\.wall).median
+    say(
+      "whoami with a stored token, over --version: \(Self.milliseconds(max(added, 0))), "
+        + "\(stage.simulator.report.count(.login)) calls for a sign-in")
   }
 
   private func connections() throws {
@@ -219,15 +227,18 @@ struct Bench: ~Copyable {
   }
 
   /// Runs both programs in turn, so that a change of the machine's speed meets both.
+  ///
+  /// - Parameter besides: the other program; nil is ssh.
   private func pairs(
-    _ count: Int, own: [String], other: [String], port: UInt16?, input: String? = nil
+    _ count: Int, own: [String], other: [String], port: UInt16?, input: String? = nil,
+    besides: String? = nil
   ) throws -> ([Measurement], [Measurement]) {
     var results: ([Measurement], [Measurement]) = ([], [])
     for round in 0...count {
       for isOwn in [true, false] {
         let measurement = try measure(
-          isOwn ? program : ssh, isOwn && port != nil ? ["--no-jit"] : [], isOwn ? own : other,
-          port, input)
+          isOwn ? program : besides ?? ssh, isOwn && port != nil ? ["--no-jit"] : [],
+          isOwn ? own : other, port, input)
         guard round > 0 else { continue }  // the first round warms up
         if isOwn { results.0.append(measurement) } else { results.1.append(measurement) }
       }

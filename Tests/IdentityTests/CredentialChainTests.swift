@@ -93,6 +93,53 @@ import Testing
     login.verify()
   }
 
+  @Test("the tenants are those of the credential that gives the tokens, not of the first in line")
+  func tenantsOfTheRightOne() async throws {
+    // az's files name a tenant, and az itself is not there to be asked; then azd serves.
+    let az = try AzureCLIFixture()
+    let folder = try ScratchFolder()
+    try folder.write("auth.json", "{}")
+    try folder.write(
+      "bin/azd",
+      """
+      #!/bin/sh
+      echo "$@" >> "${0%/*}/record"
+      echo '{"token":"from-azd","expiresOn":"2026-09-21T15:13:20Z"}'
+
+      """, mode: 0o755)
+    let fixture = az.fixture(["AZD_CONFIG_DIR": folder.path, "PATH": folder.path + "/bin"])
+    let chain = try fixture.chain()
+    #expect(try await chain.tenants() == [])
+    #expect(try await chain.token(for: .arm).source == "AzureDeveloperCLICredential")
+    let asked = String(decoding: try Files.read(folder.path + "/bin/record"), as: UTF8.self)
+    #expect(!asked.contains(tenantA))
+    // The token that told is the one that serves.
+    #expect(asked.split(separator: "\n").count == 1)
+  }
+
+  @Test("where nobody is signed in, or is refused, asking for the tenants tells why")
+  func noTenants() async throws {
+    let nobody = try ChainFixture([:]).chain()
+    #expect(await failure { _ = try await nobody.tenants() }?.code == .signInNeeded)
+    let refused = ChainFixture(secretVariables)
+    refused.login.expectToken(
+      tokenURL(tenantA), status: 401, #"{"error":"invalid_client","error_description":"x"}"#)
+    let chain = try refused.chain()
+    #expect(await failure { _ = try await chain.tenants() }?.code == .signInRefused)
+    refused.login.verify()
+  }
+
+  @Test("a tenant that refuses does not hide the others")
+  func refusingTenant() async throws {
+    let fixture = try LoginFixture()
+    try await fixture.add(fixture.account(tenants: [tenantA, tenantB]), refresh: "rt")
+    fixture.chain.login.expectToken(
+      tokenURL(tenantA), status: 400,
+      #"{"error":"invalid_grant","error_description":"AADSTS50076: x","error_codes":[50076]}"#)
+    #expect(try await fixture.chain.chain().tenants() == [tenantA, tenantB])
+    fixture.chain.login.verify()
+  }
+
   @Test("a credential that was refused once stays the run's identity")
   func refusedStays() async throws {
     let fixture = ChainFixture(secretVariables)

@@ -94,54 +94,11 @@ import Testing
     }
   }
 
-  /// az's own files for Ada in the simulated cloud.
-  private func writeLogin(_ stage: Stage, accessToken: String?, refreshToken: String?) throws {
-    let tenant = SimulatedTenant().id
-    let login = String(stage.simulator.loginURL.dropFirst("http://".count))
-    try stage.write(
-      "azure/azureProfile.json",
-      """
-      \u{FEFF}{"installationId":"x","subscriptions":[{"id":"\(SimulatedSubscription().id)",
-      "name":"main","state":"Enabled","user":{"name":"ada@contoso.example","type":"user"},
-      "isDefault":true,"tenantId":"\(tenant)","environmentName":"AzureSimulator",
-      "homeTenantId":"\(tenant)","managedByTenants":[]}]}
-      """)
-    let shared = """
-      "home_account_id":"oid.\(tenant)","environment":"\(login)",
-      "client_id":"04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-      """
-    var maps = [
-      """
-      "Account":{"a":{"home_account_id":"oid.\(tenant)","environment":"\(login)",
-      "realm":"\(tenant)","local_account_id":"x","username":"Ada@Contoso.example",
-      "authority_type":"MSSTS"}}
-      """
-    ]
-    if let accessToken {
-      let now = Int(Date().timeIntervalSince1970)
-      maps.append(
-        """
-        "AccessToken":{"t":{\(shared),"credential_type":"AccessToken","secret":"\(accessToken)",
-        "target":"https://management.core.windows.net//.default","realm":"\(tenant)",
-        "token_type":"Bearer","cached_at":"\(now - 60)","expires_on":"\(now + 3000)",
-        "extended_expires_on":"\(now + 3000)"}}
-        """)
-    }
-    if let refreshToken {
-      maps.append(
-        """
-        "RefreshToken":{"r":{\(shared),"credential_type":"RefreshToken",
-        "secret":"\(refreshToken)","target":"x","family_id":"1"}}
-        """)
-    }
-    try stage.write("azure/msal_token_cache.json", "{\(maps.joined(separator: ","))}")
-  }
-
   @Test("the access token in az's cache is used: no sign-in at all")
   func cachedToken() async throws {
     let stage = try await stageWithAda()
     let token = try #require(stage.simulator.issueToken(to: "ada@contoso.example"))
-    try writeLogin(stage, accessToken: token, refreshToken: nil)
+    try stage.writeAzureLogin(accessToken: token, refreshToken: nil)
     let run = try await stage.connect(environment: Self.noPrincipal)
     #expect(run.status == 0, "\(run.error)")
     #expect(stage.simulator.report.count(.login) == 0)
@@ -153,7 +110,7 @@ import Testing
   @Test("its refresh token gives one, and az's files stay as they were")
   func refreshed() async throws {
     let stage = try await stageWithAda()
-    try writeLogin(stage, accessToken: nil, refreshToken: Self.refreshToken)
+    try stage.writeAzureLogin(accessToken: nil, refreshToken: Self.refreshToken)
     let before = stage.read("azure/msal_token_cache.json")
     let run = try await stage.connect(environment: Self.noPrincipal)
     #expect(run.status == 0, "\(run.error)")
@@ -169,7 +126,7 @@ import Testing
   @Test("a refresh token that is not taken any more: sign in again")
   func refusedRefresh() async throws {
     let stage = try await stageWithAda()
-    try writeLogin(stage, accessToken: nil, refreshToken: "0.Arevoked")
+    try stage.writeAzureLogin(accessToken: nil, refreshToken: "0.Arevoked")
     let run = try await stage.connect(environment: Self.noPrincipal)
     #expect(run.status == 255)
     #expect(["sign-in-refused", "sign-in-needed"].contains(run.code), "\(run.error)")
@@ -181,7 +138,7 @@ import Testing
   func program() async throws {
     let stage = try await stageWithAda()
     let token = try #require(stage.simulator.issueToken(to: "ada@contoso.example"))
-    try writeLogin(stage, accessToken: nil, refreshToken: nil)
+    try stage.writeAzureLogin(accessToken: nil, refreshToken: nil)
     try stage.write("azure/config", "[cloud]\nname = AzureSimulator\n")
     let expires = Int(Date().timeIntervalSince1970) + 3000
     try Files.replace(

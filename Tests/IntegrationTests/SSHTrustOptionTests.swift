@@ -88,6 +88,35 @@ struct SSHTrustOptionTests {
     #expect(told[2] == (client == .openSSH ? told[2] : "ssh-ed25519"))
   }
 
+  @Test("KnownHostsCommand has the whole environment, as ssh's has, but for Azure's secrets")
+  func commandEnvironment() async throws {
+    let server = try SSHServer(
+      config: ["UserKnownHostsFile none", "KnownHostsCommand %FOLDER%/tell %I"])
+    try server.writeProgram(
+      """
+      #!/bin/sh
+      env >"\(server.folder)/variables.$1"; pwd >>"\(server.folder)/variables.$1"
+      test -t 0 || head -c 1 | wc -c >>"\(server.folder)/variables.$1"
+      echo '\(server.knownName) \(try hostKey(server))'
+      """, "tell")
+    let variables = [
+      "JIT_WORD": "two words", "LC_ALL": "C", "SSH_AUTH_SOCK": "/nowhere",
+      "AZURE_CLIENT_SECRET": "never", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "never",
+    ]
+    var seen: [[String]] = []
+    for client in [Client.openSSH, .jitconnect] {
+      let run = try await server.run(
+        ["box", "echo in"], as: client, input: Array("x".utf8), environment: variables)
+      #expect(run.text == "in\n", "\(run.error)")
+      let lines = try ["ORDER", "HOSTNAME"].map { try server.read("variables.\($0)") }
+      #expect(lines[0] == lines[1])
+      seen.append(lines[0].split(separator: "\n").map(String.init).sorted())
+    }
+    let secrets = seen[0].filter { $0.hasSuffix("=never") }
+    #expect(secrets.count == 2)
+    #expect(seen[1] == seen[0].filter { !secrets.contains($0) })
+  }
+
   @Test("KnownHostsCommand that fails, lies or is not there", arguments: clients)
   func badCommand(_ client: Client) async throws {
     let server = try SSHServer(config: ["UserKnownHostsFile none"])
@@ -97,6 +126,41 @@ struct SSHTrustOptionTests {
       let run = try await server.run(
         ["-oKnownHostsCommand=\(server.folder)\(command)", "box", "true"], as: client)
       #expect(run.status == 255, "\(command): \(run.error)")
+    }
+  }
+
+  // MARK: IdentityAgent
+
+  @Test("the agent that IdentityAgent leaves is the one that is forwarded, and none is none")
+  func forwardedAgent() async throws {
+    let server = try SSHServer()
+    let key = try server.makeKey("ecdsa")
+    let folder = server.folder + "/other"
+    try Files.makeDirectory(folder)
+    let (agent, other) = (try KeyAgent(server.folder), try KeyAgent(folder))
+    try agent.add(server.server.key)
+    try other.add(key)
+    let variables = ["SSH_AUTH_SOCK": agent.socket]
+    let command = "ssh-add -L 2>/dev/null | cut -d' ' -f1; echo end"
+    var seen: [String] = []
+    for choice in ["none", "SSH_AUTH_SOCK", other.socket, "/nowhere"] {
+      let words = ["-A", "-oIdentityAgent=\(choice)", "box", command]
+      try await server.compare(words, environment: variables)
+      seen.append(try await server.run(words, environment: variables).text)
+    }
+    #expect(seen == ["end\n", "ssh-ed25519\nend\n", "ecdsa-sha2-nistp256\nend\n", "end\n"])
+  }
+
+  @Test("LocalCommand sees that agent too", arguments: clients)
+  func agentOfLocalCommand(_ client: Client) async throws {
+    let server = try SSHServer()
+    for (choice, wanted) in [("none", "-"), ("SSH_AUTH_SOCK", "/one"), ("/other", "/other")] {
+      let run = try await server.run(
+        [
+          "-oPermitLocalCommand=yes", "-oLocalCommand=echo ${SSH_AUTH_SOCK:--}",
+          "-oIdentityAgent=\(choice)", "box", "true",
+        ], as: client, environment: ["SSH_AUTH_SOCK": "/one"])
+      #expect(run.text == wanted + "\n", "\(run.error)")
     }
   }
 

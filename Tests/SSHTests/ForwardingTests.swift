@@ -11,7 +11,7 @@ import Testing
 
 @Suite struct ForwardingTests {
   /// Runs `body` while a session with these forwards is up.
-  private func with(
+  func with(
     _ plan: ForwardingPlan, settings: [String] = [], agent: String? = nil,
     command: String = "echo up; cat", _ body: @escaping @Sendable (SSHServer) throws -> Void
   ) async throws {
@@ -70,23 +70,6 @@ import Testing
       for (index, socket) in sockets.enumerated() {
         #expect(try readToEnd(socket.number) == Array("hello \(index)".utf8))
       }
-    }
-  }
-
-  @Test("a reader that stalls holds up nobody else")
-  func stalled() async throws {
-    let port = try freePort()
-    let source = try EchoServer(repeating: 200 << 20)
-    let plan = ForwardingPlan(local: [
-      .init(.tcp(host: nil, port: Int(port)), to: .tcp(host: "127.0.0.1", port: Int(source.port)))
-    ])
-    try await with(plan) { server in
-      let stalled = try (0..<20).map { _ in try #require(connectBox(port)) }
-      for socket in stalled { #expect(try readSome(socket.number, limit: 1).count == 1) }
-      let busy = try #require(connectBox(port))
-      var total = 0
-      while total < 20 << 20 { total += try readSome(busy.number, limit: 1 << 16).count }
-      _ = server
     }
   }
 
@@ -363,7 +346,7 @@ private func roundTrip(_ port: UInt16, _ data: [UInt8]) throws -> [UInt8] {
   return try readToEnd(number)
 }
 
-private func connectBox(_ port: UInt16) -> FileDescriptorBox? {
+func connectBox(_ port: UInt16) -> FileDescriptorBox? {
   guard let socket = connectToLoopback(port) else { return nil }
   return FileDescriptorBox(socket)
 }

@@ -327,13 +327,25 @@ import Testing
     #expect(!SSHLibrary.canUseRSA || SSHLibrary.algorithms == AlgorithmPreferences())
   }
 
-  @Test("a host key that changes in the middle ends the session")
+  @Test("another host key at a key exchange in the middle ends the session")
   func changedHostKey() throws {
-    let (server, session) = try login()
-    session.trust(HostKey(blob: [1, 2, 3]))
-    let failure = #expect(throws: Failure.self) { try execute("exit 0", in: session) }
+    // The server has two keys and shows the one that the client prefers at that moment.
+    let server = try SSHServer(hostKeys: ["ed25519", "ecdsa"], settings: ["RekeyLimit 1M"])
+    let keys = try ["ed25519", "ecdsa"].map {
+      HostKey(blob: try #require(PublicKeyLine(file: "\(server.folder)/host_\($0).pub")).blob)
+    }
+    let own = try server.makeKey("ed25519")
+    try server.authorize(own)
+    let session = try server.session()
+    #expect(try session.handshake(deadline: .now + .seconds(30)) == keys[0])
+    try session.authenticate(server.plan(own), prompts: .impossible)
+    try session.handle.prefer("ecdsa-sha2-nistp256", for: .hostKey)
+    let failure = #expect(throws: Failure.self) {
+      _ = try execute("head -c 100000000 /dev/zero", in: session)
+    }
     #expect(failure?.code == .hostKeyChanged)
-    _ = server
+    #expect(failure?.why?.contains(keys[0].fingerprint) == true)
+    #expect(failure?.why?.contains(keys[1].fingerprint) == true)
   }
 
   @Test("libssh2 cannot use a host certificate, so none is asked for")

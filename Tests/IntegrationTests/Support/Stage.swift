@@ -53,18 +53,27 @@ final class Stage: Sendable {
   ///
   /// - Returns: the stage, and the firewall's port.
   static func behindFirewall() async throws -> (stage: Stage, port: Int) {
-    let free = Int(try Simulator.freePort())
-    let stage = try await Self.ssh(hasPolicy: false) { configuration in
+    while true {
+      let free = Int(try Simulator.freePort())
+      do {
+        return (try await behindFirewall(port: free), free)
+      } catch let error as SystemError where error.number == EADDRINUSE {
+        // Another test's connection took it for its own end meanwhile.
+      }
+    }
+  }
+
+  private static func behindFirewall(port: Int) async throws -> Stage {
+    try await Self.ssh(hasPolicy: false) { configuration in
       configuration.machines[0].publicAddress = .none
-      configuration.machines[0].gates[0].port = free
+      configuration.machines[0].gates[0].port = port
       configuration.machines[0].gates[0].machinePort = 2222
       configuration.machines[0].gates[0].address = "127.0.0.1"
       var entry = SimulatedPolicy.Entry("web1", ports: [.init(2222)])
       entry.firewallAddress = "127.0.0.1"
-      entry.mappedPorts = [2222: free]
+      entry.mappedPorts = [2222: port]
       configuration.policies = [SimulatedPolicy(entries: [entry])]
     }
-    return (stage, free)
   }
 
   private static func made(
