@@ -11,7 +11,7 @@ extension World {
   ) {
     var details: JSON = ["User": .string(caller.identity.name)]
     details["Justification"] = JSON(made.justification)
-    details["virtualMachines"] = made.json["virtualMachines"]
+    if behaviour.logNamesMachines { details["virtualMachines"] = made.json["virtualMachines"] }
     record(
       "Microsoft.Security/locations/jitNetworkAccessPolicies/initiate/action", id, request, caller,
       properties: [

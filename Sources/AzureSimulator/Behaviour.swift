@@ -8,6 +8,8 @@ package struct Behaviour: Sendable {
   package var delays: [CallReport.Kind: Duration] = [:]
   /// From a policy's PUT (`Updating`) to `Succeeded`.
   package var policyDelay = Duration.seconds(1)
+  /// From a policy's PUT to its deny rules.
+  package var denyRuleDelay = Duration.zero
   /// From the 202 to `Initiated`.
   package var initiatedDelay = Duration.seconds(1)
   /// From the 202 to the allow rule, and so to the opening of the gate.
@@ -60,6 +62,8 @@ package struct Behaviour: Sendable {
   package var requestsEndAs: (status: String, reason: String)?
   /// The answer names who asked.
   package var namesRequestor = false
+  /// The activity log's details name the machines of a request.
+  package var logNamesMachines = true
   /// A PUT that keeps an entry of a machine that is gone is refused.
   package var refusesDeletedMachines = false
   /// A lock keeps the allow rule after the window's end.

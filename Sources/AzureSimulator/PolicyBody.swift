@@ -53,7 +53,11 @@ extension World {
     if let policy = policies[key] {
       schedule(.policyReady(policy: key, change: policy.change), at: now + behaviour.policyDelay)
     }
-    renewDenyRules(of: key, alsoFor: dropped)
+    if behaviour.denyRuleDelay == .zero {
+      renewDenyRules(of: key, alsoFor: dropped)
+    } else {
+      schedule(.denyRules(policy: key, dropped: dropped), at: now + behaviour.denyRuleDelay)
+    }
     record(
       "Microsoft.Security/locations/jitNetworkAccessPolicies/write", id, request, caller,
       properties: [])

@@ -115,6 +115,14 @@ package final class Simulator: Sendable {
   /// The public address of a machine's first gate.
   package func gateAddress(of machine: String) -> String? { gate(of: machine)?.address }
 
+  /// The private address of one of a machine's interfaces, by the machine's name.
+  package func privateAddress(of machine: String, interface: Int = 0) -> String? {
+    world.withLock { world in
+      world.machinesByName[machine.lowercased()]?.first.flatMap { world.machines[$0] }
+        .map { world.privateAddress(of: $0, number: interface) }
+    }
+  }
+
   private func gate(of machine: String) -> GateKeeper.Gate? {
     gatekeeper.gates.first { $0.machineName.lowercased() == machine.lowercased() }
   }

@@ -14,7 +14,7 @@ extension World {
     case .policyReady(let key, let change):
       guard policies[key]?.change == change else { return }
       policies[key]?.provisioningState = "Succeeded"
-      renewDenyRules(of: key)
+    case .denyRules(let key, let dropped): renewDenyRules(of: key, alsoFor: dropped)
     case .requestInitiated(let key, let number):
       let outcome = behaviour.requestsEndAs ?? ("Initiated", "UserRequested")
       changePorts(of: number, in: key) { port in

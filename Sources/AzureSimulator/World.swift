@@ -158,6 +158,7 @@ struct World: Sendable {
 struct ScheduledEvent: Sendable {
   enum Action: Sendable {
     case policyReady(policy: String, change: Int)
+    case denyRules(policy: String, dropped: [String])
     case requestInitiated(policy: String, request: Int)
     case rulesAppear(policy: String, request: Int)
     case windowEnds(policy: String, request: Int)

@@ -9,6 +9,9 @@ package struct AccessHistory: Sendable {
   package struct Entry: Sendable, Equatable {
     package var time: Date?
     package var who: String?
+    /// Whether that is not the request's own word: its entry of the log was found by its time, or
+    /// the log names no machine.
+    package var whoIsInferred = false
     /// Where the call to Azure came from, by the activity log.
     package var clientAddress: String?
     /// Nil where only the log is left of it.
@@ -20,49 +23,87 @@ package struct AccessHistory: Sendable {
     package var correlationID: String?
   }
 
-  package var entries: [Entry]
+  package var entries: [Entry] = []
+  /// Requests in the log that name no machine and that nobody can tell to be for this one or not.
+  package var unattributed = 0
   /// What could not be read, each with its reason.
-  package var unread: [String]
+  package var unread: [String] = []
+
+  init() {}
 
   /// Reads the history of a machine since a moment.
+  ///
+  /// Where no policy holds the machine any more, the log of its whole subscription still knows.
   package init(of view: MachineView, since: Date, now: Date, _ azure: AzureAccess) async {
     let machine = view.machine.id
-    let policies = view.policies.filter { $0.machine(machine) != nil }
-    let logs = await sideBySide(policies) { policy in
-      await outcome { () async throws(Failure) in
-        try await azure.activityLog.requests(of: policy.id, since: since, until: now)
+    let holding = view.policies.filter { $0.machine(machine) != nil }
+    if holding.isEmpty {
+      await readAfterwards(view, since, now, azure)
+    } else {
+      let logs = await sideBySide(holding) { policy in
+        await outcome { () async throws(Failure) in
+          try await azure.activityLog.requests(of: policy.id, since: since, until: now)
+        }
       }
-    }
-    entries = []
-    unread = []
-    for (policy, log) in zip(policies, logs) {
-      switch log {
-      case .success(let events):
-        entries += Self.entries(policy, machine, events, since: since)
-      case .failure(let failure):
-        unread.append("the activity log: \(failure.why ?? failure.what)")
-        entries += Self.entries(policy, machine, [], since: since)
-      }
+      for (policy, log) in zip(holding, logs) { add(policy, machine, events(log), since: since) }
     }
     entries.sort { ($0.time ?? .distantPast) > ($1.time ?? .distantPast) }
   }
 
-  /// The requests of a policy that are for a machine, each with its entry of the log.
-  static func entries(
+  /// What a read of the log gave; a failure is kept as a gap.
+  private mutating func events(
+    _ log: Result<[ActivityLog.Event], Failure>
+  ) -> [ActivityLog.Event] {
+    switch log {
+    case .success(let events): return events
+    case .failure(let failure):
+      unread.append("the activity log: \(failure.why ?? failure.what)")
+      return []
+    }
+  }
+
+  private mutating func readAfterwards(
+    _ view: MachineView, _ since: Date, _ now: Date, _ azure: AzureAccess
+  ) async {
+    let machine = view.machine
+    var left = events(
+      await outcome { () async throws(Failure) in
+        try await azure.activityLog.requests(
+          in: machine.subscriptionID, since: since, until: now)
+      })
+    // A policy that stays for others remembers requests of machines that left it.
+    for policy in view.policies where policy.requests.contains(where: { $0.isFor(machine.id) }) {
+      add(policy, machine.id, left.filter { $0.policy == policy.id }, since: since)
+      left.removeAll { $0.policy == policy.id }
+    }
+    let here = left.filter { event in
+      event.machines.contains(machine.id)
+        // As the portal has it: the policy lies in the machine's group and location.
+        || (event.machines.isEmpty
+          && event.policy?.resourceGroup?.lowercased() == machine.resourceGroup.lowercased()
+          && locationKey(event.policy?.segment(after: "locations") ?? "")
+            == locationKey(machine.location))
+    }
+    unattributed += here.count(where: \.machines.isEmpty)
+    entries += here.filter { !$0.machines.isEmpty }.map { Entry($0) }
+  }
+
+  /// Adds the requests of a policy that are for a machine, each with its entry of the log.
+  mutating func add(
     _ policy: JITPolicy, _ machine: ResourceID, _ events: [ActivityLog.Event], since: Date
-  ) -> [Entry] {
+  ) {
     var left = events
-    var entries: [Entry] = []
     // Every request takes its entry, so that none is given to a request for another machine.
     for request in policy.requests.sorted(by: {
       ($0.start ?? .distantPast) < ($1.start ?? .distantPast)
     }) {
       guard let start = request.start, start >= since else { continue }
-      let event = takeEvent(of: request, start, from: &left)
+      let event = Self.takeEvent(of: request, start, from: &left)
       for port in request.machines.filter({ $0.id == machine }).flatMap(\.ports) {
         entries.append(
           Entry(
             time: start, who: request.requestor ?? event?.caller,
+            whoIsInferred: request.requestor == nil && event?.caller != nil,
             clientAddress: event?.clientAddress, port: port.number, sources: port.sources,
             end: port.end, reason: request.justification ?? event?.justification,
             status: port.reason.map { "\(port.status) (\($0))" } ?? port.status.rawValue,
@@ -70,16 +111,14 @@ package struct AccessHistory: Sendable {
       }
     }
     // What the policy has forgotten, or Azure refused: for this machine as far as that can be told.
-    for event in left
-    where event.machines.contains(machine)
-      || (event.machines.isEmpty && policy.machines.map(\.id) == [machine])
-    {
-      entries.append(
-        Entry(
-          time: event.time, who: event.caller, clientAddress: event.clientAddress,
-          reason: event.justification, status: event.status, correlationID: event.correlationID))
+    let isAlone = policy.machines.map(\.id) == [machine]
+    for event in left {
+      if event.machines.contains(machine) || (event.machines.isEmpty && isAlone) {
+        entries.append(Entry(event))
+      } else if event.machines.isEmpty {
+        unattributed += 1
+      }
     }
-    return entries
   }
 
   /// The entry that is nearest in time, of the same reason where both tell one.
@@ -106,4 +145,19 @@ package struct AccessHistory: Sendable {
     }
     return events.remove(at: index)
   }
+}
+
+extension AccessHistory.Entry {
+  /// A request of which only the log is left.
+  init(_ event: ActivityLog.Event) {
+    self.init(
+      time: event.time, who: event.caller,
+      whoIsInferred: event.caller != nil && event.machines.isEmpty,
+      clientAddress: event.clientAddress, reason: event.justification, status: event.status,
+      correlationID: event.correlationID)
+  }
+}
+
+extension JITRequest {
+  fileprivate func isFor(_ machine: ResourceID) -> Bool { machines.contains { $0.id == machine } }
 }

@@ -31,6 +31,8 @@ extension CloseWindows {
   enum RuleOutcome: Sendable, Equatable {
     case over
     case deleted
+    /// A dry run: by the calls that were named.
+    case wouldBeDeleted
     /// Why, for the user.
     case stays(String)
   }
@@ -42,20 +44,30 @@ extension CloseWindows {
   private struct Sight {
     var paths: [InboundPath]
     /// The lot's own rules on each path, by their group.
-    var own: [[ResourceID: [ResourceID]]]
+    var own: [[ResourceID: [SecurityGroupRule]]]
     /// A rule that lets a source of the lot in and is not only the lot's.
     var other: String?
     /// Interfaces that could not be read: the rules may stand before them too.
     var unreadInterfaces: [String]
 
     var most: Int { own.flatMap { $0.values.map(\.count) }.max() ?? 0 }
+    var rules: [ResourceID] {
+      var ids: [ResourceID] = []
+      for id in own.flatMap({ $0.values.flatMap { $0 } }).compactMap(\.id) where !ids.contains(id) {
+        ids.append(id)
+      }
+      return ids.sorted { $0.key < $1.key }
+    }
     var unread: String? { paths.lazy.flatMap(\.unread).first ?? unreadInterfaces.first }
   }
 
   /// Deletes the rules of a lot, waiting for those that are still to come.
+  ///
+  /// - Parameter gone: what was deleted for other lots, by group, and gets what is deleted here: a
+  ///   rule may have served both.
   func deleteRules(
     of lot: RuleLot, _ machine: VirtualMachine, _ policy: JITPolicy,
-    _ closing: [OwnWindows.Window]
+    _ closing: [OwnWindows.Window], _ gone: inout [ResourceID: [SecurityGroupRule]]
   ) async throws(Failure) -> [(RuleLot.Item, RuleOutcome)] {
     func all(_ outcome: RuleOutcome) -> [(RuleLot.Item, RuleOutcome)] {
       lot.items.map { ($0, outcome) }
@@ -69,10 +81,15 @@ extension CloseWindows {
     func isYoung(_ item: RuleLot.Item) -> Bool {
       item.window.isRuleDeleted != true && !item.isSettled(at: now)
     }
-    let expected = lot.items.count { $0.window.isRuleDeleted != true }
+    let served =
+      gone.values.map { rules in
+        rules.count { $0.isFor(lot.sources) && $0.ports.contains { $0.first == lot.port } }
+      }.max() ?? 0
+    let expected = max(lot.items.count { $0.window.isRuleDeleted != true } - served, 0)
     let deadline = ContinuousClock.now + Self.patience
     var sight = await look(lot, machine, policy, closing)
-    while lot.items.contains(where: isYoung), sight.most < expected, sight.unread == nil,
+    while dryRun == nil, lot.items.contains(where: isYoung), sight.most < expected,
+      sight.unread == nil,
       sight.paths.contains(where: { !$0.groups.isEmpty }), .now < deadline
     {
       do {
@@ -84,6 +101,9 @@ extension CloseWindows {
     }
     let mayAppear = "its rule may still appear"
     guard sight.most > 0 else {
+      if served > 0, expected == 0, sight.unread == nil {
+        return all(dryRun == nil ? .deleted : .wouldBeDeleted)
+      }
       if let unread = sight.unread { return all(.stays(unread)) }
       guard sight.paths.contains(where: { !$0.groups.isEmpty }) else {
         return all(.stays("no network security group is known"))
@@ -93,7 +113,15 @@ extension CloseWindows {
       }
       return lot.items.map { ($0, isYoung($0) ? .stays(mayAppear) : .over) }
     }
+    if let dryRun {
+      for rule in sight.rules where !gone.values.joined().contains(where: { $0.id == rule }) {
+        dryRun.add(azure.securityGroups.deleteCall(rule))
+      }
+      for rules in sight.own { gone.merge(rules) { $0 + $1 } }
+      return all(.wouldBeDeleted)
+    }
     if let reason = try await delete(sight) { return all(.stays(reason)) }
+    for rules in sight.own { gone.merge(rules) { $0 + $1 } }
     // Fewer rules than windows: the youngest window's is the one that is still to come.
     var missing = max(expected - sight.most, 0)
     let youngestFirst = lot.items.sorted {
@@ -116,9 +144,9 @@ extension CloseWindows {
     let wanted = SourceSet(prefixes: lot.sources.map(\.text))
     let lots = closing.filter { $0.machine == machine.id }
     for path in sight.paths {
-      var rules: [ResourceID: [ResourceID]] = [:]
+      var rules: [ResourceID: [SecurityGroupRule]] = [:]
       for (group, rule) in path.windowRules(port: lot.port) where rule.access == .allow {
-        if let id = rule.id, rule.isFor(lot.sources), rule.isOf(policy.id, machine.id),
+        if rule.id != nil, rule.isFor(lot.sources), rule.isOf(policy.id, machine.id),
           // The ports that are not this one's must all be about to close for these sources.
           rule.ports.allSatisfy({ range in
             range.first == range.last
@@ -126,7 +154,7 @@ extension CloseWindows {
                 || lots.contains { $0.port == range.first && rule.isFor($0.sources) })
           })
         {
-          rules[group.id, default: []].append(id)
+          rules[group.id, default: []].append(rule)
         } else if !rule.sourceSet.intersection(wanted).isEmpty,
           !lots.contains(where: { $0.port == lot.port && rule.isFor($0.sources) })
             || rule.isFor(lot.sources)
@@ -145,7 +173,7 @@ extension CloseWindows {
     var reason: Failure?
     var deleted: Set<ResourceID> = []
     for rules in sight.own {
-      for rule in rules.values.flatMap({ $0 }) where !deleted.contains(rule) {
+      for rule in rules.values.flatMap({ $0.compactMap(\.id) }) where !deleted.contains(rule) {
         do throws(Failure) {
           try await azure.securityGroups.deleteRule(rule)
           deleted.insert(rule)
@@ -158,7 +186,9 @@ extension CloseWindows {
     }
     for (path, rules) in zip(sight.paths, sight.own) {
       if rules.isEmpty, let unread = path.unread.first { return unread }
-      guard rules.isEmpty || rules.values.contains(where: { $0.allSatisfy(deleted.contains) })
+      guard
+        rules.isEmpty
+          || rules.values.contains(where: { $0.compactMap(\.id).allSatisfy(deleted.contains) })
       else { return reason?.why ?? reason?.what ?? "its rule could not be deleted" }
     }
     return sight.unreadInterfaces.first

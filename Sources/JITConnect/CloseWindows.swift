@@ -16,10 +16,16 @@ package struct CloseWindows: Sendable {
   let keepsOthers: Bool
   /// Whether somebody may be asked; at the end of a session nobody is.
   let mayAsk: Bool
+  /// Takes the calls instead of making them; nil where they are made.
+  let dryRun: NamedCalls?
   private let own: OwnWindows
   private let memory: Memory
 
-  package init(_ world: World, _ azure: AzureAccess, keepsOthers: Bool, mayAsk: Bool = true) {
+  package init(
+    _ world: World, _ azure: AzureAccess, keepsOthers: Bool, mayAsk: Bool = true,
+    dryRun: NamedCalls? = nil
+  ) {
+    self.dryRun = dryRun
     self.world = world
     self.azure = azure
     self.keepsOthers = keepsOthers
@@ -79,7 +85,7 @@ package struct CloseWindows: Sendable {
     for window in windows {
       guard let current = shown.first(where: { window.isSame(as: $0) }), current.isLive(at: now)
       else {
-        own.forget([window])
+        if dryRun == nil { own.forget([window]) }
         end(window, .over)
         continue
       }
@@ -96,10 +102,12 @@ package struct CloseWindows: Sendable {
     }
     // A rule may have a port of a window that stays for somebody else's sake.
     let ending = closing.filter { sharing($0, live, closing) == nil }
+    var gone: [ResourceID: [SecurityGroupRule]] = [:]
     for lot in lots {
-      for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending) {
+      for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending, &gone) {
         switch outcome {
         case .over: end(item.window, .over)
+        case .wouldBeDeleted: end(item.window, .planned(until: item.window.end))
         case .deleted:
           own.close(item.window)
           end(item.window, .ruleDeleted)
@@ -148,6 +156,15 @@ package struct CloseWindows: Sendable {
       guard case .request(let durations) = plan.step, let shortest = durations.first,
         now + shortest.timeInterval < window.end
       else { return left("a new request would last no less") }
+      let item = WindowRequests.Item(
+        machine: machine, plan: plan,
+        durations: durations.filter { now + $0.timeInterval < window.end })
+      let requests = WindowRequests(world: world, azure: azure, memory: memory, reason: nil)
+      if let dryRun {
+        dryRun.add(
+          try azure.policies.initiateCall(policy.id, requests.accessRequest([item], [shortest])))
+        return .planned(until: window.end)
+      }
       if !plan.others.isEmpty {
         guard mayAsk, world.prompt.isPossible else {
           let other = plan.others[0].text(on: machine.name, now: now)
@@ -157,10 +174,6 @@ package struct CloseWindows: Sendable {
           plan.others.map { (machine.name, $0) },
           retype: "jitconnect close --keep-others \(machine.name)")
       }
-      let requests = WindowRequests(world: world, azure: azure, memory: memory, reason: nil)
-      let item = WindowRequests.Item(
-        machine: machine, plan: plan,
-        durations: durations.filter { now + $0.timeInterval < window.end })
       guard let new = try await requests.request([item], by: policy).first?.get() else {
         return left("Azure's answer names no window")
       }

@@ -12,6 +12,8 @@ package struct ClosedWindow: Sendable {
     case superseded(until: Date)
     /// It stays until its end, and why.
     case left(until: Date, why: String)
+    /// A dry run: it would be closed by the calls that were named, and is open until then.
+    case planned(until: Date)
     /// Somebody else's, which is left alone.
     case notOwn(who: String?, until: Date?)
   }

@@ -27,8 +27,8 @@ final class UsedWindows: Sendable {
 }
 
 extension Connect {
-  /// How often the rule of a session's window is looked at.
-  private static let ruleInterval = Duration.seconds(60)
+  /// How often the rule of a session's window is looked at: it has to be seen once to be missed.
+  private static var rulePace: WatchPace { WatchPace(from: .seconds(5), to: .seconds(60)) }
 
   /// Runs a session, and tells where the rule of its window vanishes meanwhile: the session goes
   /// on, but the next connection would fail.
@@ -40,10 +40,11 @@ extension Connect {
     let tellsAtOnce = options.sessionType == .none || commandLine.has(.stdio)
     let watch = Task { [self] () -> Failure? in
       guard let azure = try? await AzureAccess(world, options.jit) else { return nil }
-      var rule = RuleWatch(azure: azure, machine: machine, window: window)
-      while world.clock.now() < window.end {
-        guard (try? await Task.sleep(for: Self.ruleInterval)) != nil else { return nil }
-        guard let vanished = await rule.look() else { continue }
+      var rule = RuleWatch(machine: machine, window: window)
+      var pace = Self.rulePace
+      while world.clock.now() < window.end, !rule.isBlind {
+        guard (try? await Task.sleep(for: pace.pause())) != nil else { return nil }
+        guard let vanished = await rule.look(azure) else { continue }
         if tellsAtOnce { world.console.warn("\(vanished)") }
         return vanished
       }
@@ -124,7 +125,7 @@ extension Connect {
         "\(port) closes at \(localTimeText(end, now: now)): a shorter request took its place")
     case .left(let end, let why):
       world.console.warn("\(port) stays open until \(localTimeText(end, now: now)): \(why)")
-    case .notOwn: break
+    case .notOwn, .planned: break
     }
   }
 }

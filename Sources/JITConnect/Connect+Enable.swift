@@ -17,7 +17,8 @@ extension Connect {
     let work = PolicyWork(
       world, azure, isConfirmed: true, dropsDeleted: false,
       retype: "jitconnect enable \(machine.id.text) --port \(port)", progress: progress)
-    let policy = try await work.enable(machine, ports: [port], known: policies)
+    let policy = try await work.enable(
+      machine, ports: [port], known: policies, proofs: proofs)
     notice.enabled(machine.name)
     world.console.note("enabled just-in-time access on \(machine.name)")
     return policy

@@ -106,25 +106,21 @@ extension Connect {
   ) async -> Failure? {
     let begun = ContinuousClock.now
     var hasTold = false
-    var rule = RuleWatch(azure: azure, machine: machine, window: window.record)
-    while !Task.isCancelled {
-      guard (try? await Task.sleep(for: .seconds(3))) != nil else { return nil }
-      let state: JITPolicy.Window?
+    var watch = WindowWatch(machine, window)
+    var pace = WatchPace()
+    while (try? await Task.sleep(for: pace.pause())) != nil {
       do throws(Failure) {
-        // Only this very request counts: an older one for the same may have ended long ago.
-        state = try await azure.policies.get(window.policy.id).windows(of: machine.id)
-          .first { window.record.isSame(as: $0) }
+        if let refusal = watch.look(at: try await azure.policies.get(window.policy.id)) {
+          return refusal
+        }
       } catch {
         // Who may request may not always read; the port itself tells in the end.
         if error.code == .notPermitted { return nil }
+        pace.heed(error)
         continue
       }
-      guard let state else { continue }
-      if !state.port.status.mayOpen {
-        return .windowRefused(machine.name, window.port, state.port.status)
-      }
-      if state.port.status == .initiated, let vanished = await rule.look() { return vanished }
-      if state.port.status == .initiated, !hasTold, ContinuousClock.now - begun > Self.patience {
+      if watch.wantsRules, let vanished = await watch.lookAtRules(azure) { return vanished }
+      if watch.isLetIn, !hasTold, ContinuousClock.now - begun > Self.patience {
         hasTold = true
         world.console.warn(
           "Azure has let in \(window.sourceText), but port \(window.port) does not answer yet. "

@@ -17,6 +17,8 @@ package struct Connect: Sendable {
   let notice = WindowNotice()
   /// What is to be closed at the end (`JitCloseOnExit`).
   let used = UsedWindows()
+  /// Whether what was enabled is shut to others, told once the port answers.
+  let proofs = LaterProofs()
   /// What is to be done with a desktop.
   package let desktop: DesktopPreparation
   let goal: Goal
@@ -202,7 +204,11 @@ package struct Connect: Sendable {
     let certified = try await login?.value.get() ?? nil
 
     // 5. wait until the port really answers
-    let connection = try await waitForPort(azure, machine, window, goesToDesktop, progress)
+    let answer = await outcome { [machine] () async throws(Failure) in
+      try await waitForPort(azure, machine, window, goesToDesktop, progress)
+    }
+    await proofs.tell(world)
+    let connection = try answer.get()
     return goesToDesktop
       ? .rdp(machine, connection, window.end) : .ssh(machine, connection, certified)
   }

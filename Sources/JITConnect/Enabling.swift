@@ -7,14 +7,15 @@ extension PolicyWork {
   /// somebody else put into the policy meanwhile keeps what it says there.
   ///
   /// - Parameter known: the policies that were listed a moment ago.
-  /// - Returns: the policy, after a look at whether the ports are shut now.
+  /// - Parameter proofs: takes the look at whether the ports are shut now, which nothing waits for.
   func enable(
-    _ machine: VirtualMachine, ports: [Int], known: [JITPolicy]
+    _ machine: VirtualMachine, ports: [Int], known: [JITPolicy], proofs: LaterProofs
   ) async throws(Failure) -> JITPolicy {
     let plans = try Enabling.plans(
       [MachineView(machine: machine, policies: known)],
       ports: ports.map { PortChange(.set, number: $0) })
-    let results = try await carryOut(plans)
+    // Azure takes a request for a policy that it is still writing.
+    let results = try await carryOut(plans, settles: false)
     for note in results.flatMap(\.notes) { world.console.warn(note) }
     guard let result = results.first else { throw .jitNotEnabled(machine, next: retype) }
     let policy: JITPolicy
@@ -23,11 +24,7 @@ extension PolicyWork {
     } else {
       policy = try await azure.policies.get(result.id)
     }
-    if let proof = try await PortProver(world, azure, progress: progress).prove(machine, policy) {
-      let retype = "jitconnect enable \(machine.id.text) --fix"
-      if let failure = proof.failure(retype: retype) { world.console.warn("\(failure)") }
-      for warning in proof.warnings { world.console.warn(warning) }
-    }
+    proofs.begin(PortProver(world, azure, progress: nil), machine, policy)
     return policy
   }
 }

@@ -58,8 +58,11 @@ package struct PolicyWork: Sendable {
 
   /// Carries plans out, one policy after the other; a question is asked once for all.
   ///
+  /// - Parameter settles: whether Azure's own work on them is waited for.
   /// - Throws: where one cannot be carried out; what was done before it is told.
-  package func carryOut(_ plans: [PolicyPlan]) async throws(Failure) -> [PolicyResult] {
+  package func carryOut(
+    _ plans: [PolicyPlan], settles: Bool = true
+  ) async throws(Failure) -> [PolicyResult] {
     var prepared: [Prepared] = []
     for plan in plans {
       progress.show("reading the policy \(plan.policy.name)")
@@ -69,7 +72,7 @@ package struct PolicyWork: Sendable {
     var results: [PolicyResult] = []
     for item in prepared {
       do throws(Failure) {
-        results.append(try await write(item))
+        results.append(try await write(item, settles: settles))
       } catch {
         let done = results.filter { $0.change != .none }.map(\.id.name)
         if !done.isEmpty {
@@ -81,7 +84,9 @@ package struct PolicyWork: Sendable {
     return results
   }
 
-  private func write(_ first: Prepared) async throws(Failure) -> PolicyResult {
+  private func write(
+    _ first: Prepared, settles: Bool
+  ) async throws(Failure) -> PolicyResult {
     var prepared = first
     // Each round asks anew; somebody who edits as fast as this is left alone.
     for _ in 0..<5 {
@@ -93,7 +98,7 @@ package struct PolicyWork: Sendable {
         let shown = plan.entries(in: prepared.before)
         var isFirst = true
         let written = try await azure.policies.write(
-          plan.policy, purpose: plan.purpose,
+          plan.policy, purpose: plan.purpose, settles: settles,
           isDone: { PolicyEdit.isDone(plan.edits, dropping: plan.dropping, in: $0) },
           edit: { tree throws(Failure) in
             if isFirst, !plan.entries(in: tree).areSame(as: shown) {

@@ -17,6 +17,9 @@ package struct PortProof: Sendable, Equatable {
     package var number: Int
     package var verdict: Verdict
 
+    /// Whether somebody gets in without a window, from wherever.
+    var isOpen: Bool { if case .open = verdict { true } else { false } }
+
     /// Whether somebody from outside gets in without a window.
     package var isOpenToInternet: Bool {
       guard case .open(let holes) = verdict else { return false }
@@ -94,9 +97,10 @@ package struct PortProof: Sendable, Equatable {
 package struct PortProver: Sendable {
   let world: World
   let azure: AzureAccess
-  let progress: Progress
+  /// Nil where something else is waited for meanwhile.
+  let progress: Progress?
 
-  package init(_ world: World, _ azure: AzureAccess, progress: Progress) {
+  package init(_ world: World, _ azure: AzureAccess, progress: Progress?) {
     self.world = world
     self.azure = azure
     self.progress = progress
@@ -110,16 +114,28 @@ package struct PortProver: Sendable {
     _ machine: VirtualMachine, _ policy: JITPolicy, waits: Bool = true
   ) async throws(Failure) -> PortProof? {
     guard let entry = policy.machine(machine.id) else { return nil }
-    let now = world.clock.now()
-    let live = policy.windows(of: machine.id).filter { $0.isLive(at: now) }.map(\.port)
+    func live(_ policy: JITPolicy) -> [RequestedPort] {
+      let now = world.clock.now()
+      return policy.windows(of: machine.id).filter { $0.isLive(at: now) }.map(\.port)
+    }
     let deadline = ContinuousClock.now + DenyRule.appearing
-    progress.show("reading the network security groups")
+    progress?.show("reading the network security groups")
     while true {
-      let proof = PortProof(
-        of: machine, entry: entry, paths: await azure.securityGroups.paths(to: machine),
-        live: live)
-      if !waits || proof.isSettled(entry) || ContinuousClock.now > deadline { return proof }
-      progress.show("waiting for the deny rule of just-in-time access")
+      let paths = await azure.securityGroups.paths(to: machine)
+      // What was broken off is no answer.
+      if Task.isCancelled {
+        throw Failure(.interrupted, what: "interrupted", why: "the policy is written")
+      }
+      let proof = PortProof(of: machine, entry: entry, paths: paths, live: live(policy))
+      if !waits { return proof }
+      if proof.isSettled(entry) || ContinuousClock.now > deadline {
+        // What looks open may be a window that was opened since the policy was read.
+        guard proof.ports.contains(where: \.isOpen),
+          let current = try? await azure.policies.get(policy.id)
+        else { return proof }
+        return PortProof(of: machine, entry: entry, paths: paths, live: live(current))
+      }
+      progress?.show("waiting for the deny rule of just-in-time access")
       do {
         try await Task.sleep(for: .seconds(2))
       } catch {

@@ -124,7 +124,7 @@ extension RequestAccess {
     let work = PolicyWork(
       world, azure, isConfirmed: true, dropsDeleted: false,
       retype: "jitconnect enable \(machine.id.text)\(named)", progress: progress)
-    return try await work.enable(machine, ports: ports, known: known)
+    return try await work.enable(machine, ports: ports, known: known, proofs: proofs)
   }
 
   // MARK: Their power

@@ -14,12 +14,12 @@ extension RequestAccess {
       let access = accesses[index]
       return access.isGoing && access.window != nil && access.answersToKnocks
     }
+    let watched = waiting.compactMap { WatchedPort(accesses[$0]) }
     guard !waiting.isEmpty else { return }
     let ports = waiting.count == 1 ? "port" : "\(waiting.count) ports"
     progress.show("waiting for the \(ports)")
-    let watched = waiting.map { WatchedPort(access: accesses[$0]) }
-    let watches = watchRequests(watched)
-    defer { for watch in watches { watch.cancel() } }
+    let watch = watchRequests(watched)
+    defer { watch.cancel() }
     let few = watched.count <= 50
     let results = await sideBySide(watched, limit: Self.mostKnocks) { port in
       await knock(at: port, few)
@@ -35,10 +35,12 @@ extension RequestAccess {
   }
 
   private func knock(at port: WatchedPort, _ few: Bool) async -> Result<Void, Failure> {
-    await outcome { () async throws(Failure) in
+    defer { port.end() }
+    return await outcome { () async throws(Failure) in
       let access = port.access
-      guard let machine = access.machine, let window = access.window,
-        let address = access.address, let number = access.connectPort
+      let machine = port.machine
+      guard let window = access.window, let address = access.address,
+        let number = access.connectPort
       else { return }
       let greeting: Greeting =
         switch window.port {
@@ -58,7 +60,11 @@ extension RequestAccess {
       } onCancel: {
         port.flag.cancel()
       }
-      if let failure = port.refusal.failure { throw failure }
+      let own = OwnWindows(world.environment, clock: world.clock)
+      if let failure = port.refusal {
+        own.distrust(window.record)
+        throw failure
+      }
       do throws(Failure) {
         if try answered.get() != nil { return }
       } catch {
@@ -67,47 +73,12 @@ extension RequestAccess {
         throw error
       }
       if Task.isCancelled { throw Failure(.interrupted, what: "interrupted") }
-      OwnWindows(world.environment, clock: world.clock).distrust(window.record)
+      own.distrust(window.record)
       let shut = ShutPort(
         world: world, azure: azure, machine: machine, window: window, address: address,
         connectPort: number, settings: access.settings)
       throw await shut.timeout(after: limit)
     }
-  }
-
-  /// Reads each policy every few seconds: a request that fails ends the wait for its port.
-  private func watchRequests(_ ports: [WatchedPort]) -> [Task<Void, Never>] {
-    let byPolicy = Dictionary(grouping: ports) { $0.access.policy?.id }
-    return byPolicy.compactMap { id, ports in
-      guard let id else { return nil }
-      return Task { [azure] in
-        while (try? await Task.sleep(for: .seconds(3))) != nil {
-          do throws(Failure) {
-            let policy = try await azure.policies.get(id)
-            for port in ports { port.look(at: policy) }
-          } catch {
-            // Who may request may not always read; the ports themselves tell in the end.
-            if error.code == .notPermitted { return }
-          }
-        }
-      }
-    }
-  }
-}
-
-/// A port that is waited for, and what its request says meanwhile.
-private struct WatchedPort: Sendable {
-  let access: PortAccess
-  let flag = CancellationFlag()
-  let refusal = Refusal()
-
-  func look(at policy: JITPolicy) {
-    guard let window = access.window, !window.isReused,
-      let state = policy.windows(of: window.machine).first(where: { window.record.isSame(as: $0) }),
-      !state.port.status.mayOpen
-    else { return }
-    refusal.set(.windowRefused(access.name, window.port, state.port.status))
-    flag.cancel()
   }
 }
 

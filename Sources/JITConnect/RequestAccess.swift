@@ -51,6 +51,7 @@ package struct RequestAccess: Sendable {
   let progress: Progress
   let opened = OpenedWindows()
   let calls = NamedCalls()
+  let proofs = LaterProofs()
 
   package init(
     _ world: World, _ azure: AzureAccess, _ settings: JitSettings, isConfirmed: Bool,
@@ -73,6 +74,7 @@ package struct RequestAccess: Sendable {
     defer {
       ticking.cancel()
       progress.finish()
+      proofs.cancel()
     }
     world.interrupts.leaving { [opened, world] in opened.text(now: world.clock.now()) }
 
@@ -101,6 +103,7 @@ package struct RequestAccess: Sendable {
 
     // 5. wait until the ports really answer, side by side
     if waits { await wait(&accesses) }
+    await proofs.tell(world)
     if Task.isCancelled { throw Failure(.interrupted, what: "interrupted") }
     return accesses
   }
@@ -192,10 +195,12 @@ final class OpenedWindows: Sendable {
 }
 
 /// Calls that are named and not made.
-final class NamedCalls: Sendable {
+package final class NamedCalls: Sendable {
   private let calls = Mutex<[RESTCall]>([])
+
+  package init() {}
 
   func add(_ call: RESTCall) { calls.withLock { $0.append(call) } }
 
-  var all: [RESTCall] { calls.withLock { $0 } }
+  package var all: [RESTCall] { calls.withLock { $0 } }
 }

@@ -15,9 +15,14 @@ struct WindowRules: Sendable {
 
   /// Whether a window's rule is in every security group on the way.
   func state(of window: OwnWindows.Window) async -> State {
+    guard window.mappedPort == nil else { return .unknown }
+    return Self.state(of: window, on: await azure.securityGroups.paths(to: machine))
+  }
+
+  /// The same by security groups that were read already.
+  static func state(of window: OwnWindows.Window, on paths: [InboundPath]) -> State {
     // On a firewall the rules are others.
-    guard window.mappedPort == nil,
-      let path = await azure.securityGroups.paths(to: machine).first, path.unread.isEmpty,
+    guard window.mappedPort == nil, let path = paths.first, path.unread.isEmpty,
       !path.groups.isEmpty
     else { return .unknown }
     let groups = path.windowRules(port: window.port)
@@ -28,22 +33,29 @@ struct WindowRules: Sendable {
 
 /// Notices that a window's rule was there and is gone before its time.
 struct RuleWatch: Sendable {
-  let azure: AzureAccess
   let machine: VirtualMachine
   let window: OwnWindows.Window
   private var wasThere = false
-  private var isBlind = false
+  /// Whether its rule cannot be seen from here.
+  private(set) var isBlind = false
 
-  init(azure: AzureAccess, machine: VirtualMachine, window: OwnWindows.Window) {
-    self.azure = azure
+  init(machine: VirtualMachine, window: OwnWindows.Window) {
     self.machine = machine
     self.window = window
   }
 
+  /// Reads the security groups.
+  ///
   /// - Returns: that it vanished.
-  mutating func look() async -> Failure? {
+  mutating func look(_ azure: AzureAccess) async -> Failure? {
     if isBlind { return nil }
-    switch await WindowRules(azure: azure, machine: machine).state(of: window) {
+    return look(at: await azure.securityGroups.paths(to: machine))
+  }
+
+  /// The same by security groups that were read already.
+  mutating func look(at paths: [InboundPath]) -> Failure? {
+    if isBlind { return nil }
+    switch WindowRules.state(of: window, on: paths) {
     case .present: wasThere = true
     case .unknown: isBlind = true
     case .absent where wasThere:

@@ -22,15 +22,9 @@ struct AccessReport: Encodable {
     var error: FailureReport.Body?
   }
 
-  struct Call: Encodable {
-    var method: String
-    var url: String
-    /// JSON as text.
-    var body: String?
-  }
-
   var windows: [Window]
-  var calls: [Call]?
+  /// Of a dry run alone.
+  var calls: [CallsReport.Call]?
 
   init(_ accesses: [PortAccess], calls named: [RESTCall]?) {
     windows = accesses.map { access in
@@ -51,7 +45,7 @@ struct AccessReport: Encodable {
         address: access.address, connectPort: access.window == nil ? nil : access.connectPort,
         error: access.failure.map { FailureReport($0).error })
     }
-    calls = named?.map { Call(method: $0.method, url: $0.url, body: $0.body?.jsonText) }
+    calls = named.map { CallsReport($0).calls }
   }
 
   func text(for console: Console, now: Date) -> String {
@@ -73,4 +67,22 @@ struct AccessReport: Encodable {
 func timeCell(_ date: Date?, _ console: Console, now: Date) -> String {
   guard let date else { return "" }
   return console.outputIsTerminal ? localTimeText(date, now: now) : date.formatted(.iso8601)
+}
+
+/// Who asked, in a table: an inferred name says so.
+func callerCell(_ name: String, isInferred: Bool) -> String {
+  isInferred ? "\(name) (inferred)" : name
+}
+
+/// The status of a request in a table: words for people, Azure's own in a pipe.
+func statusCell(_ status: String, _ console: Console) -> String {
+  guard console.outputIsTerminal else { return status }
+  return switch status.lowercased() {
+  case "initiating", "initiating (userrequested)": "opening"
+  case "initiated", "initiated (userrequested)": "open"
+  case "revoked (expired)": "expired"
+  case "revoked (newerrequestinitiated)": "replaced by a newer one"
+  case "revoked (userrequested)", "revoked": "revoked"
+  default: status
+  }
 }

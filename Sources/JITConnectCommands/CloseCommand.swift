@@ -31,6 +31,9 @@ struct CloseCommand: VerbCommand {
     help: "A shorter request also lets in the sources of other live windows. (default: no)")
   var keepOthers: Bool?
 
+  @Flag(help: "Show the calls that would be made, as az rest lines; change nothing.")
+  var dryRun = false
+
   @Argument(help: ArgumentHelp("vm, group/vm or a resource id.", valueName: "vm"))
   var targets: [String]
 
@@ -39,6 +42,7 @@ struct CloseCommand: VerbCommand {
     var closed: [ClosedWindow] = []
     var failures: [Failure] = []
     var interruption: Failure?
+    let calls = dryRun ? NamedCalls() : nil
     for text in targets {
       do throws(Failure) {
         let target = try RequestTarget(parsing: text)
@@ -49,9 +53,10 @@ struct CloseCommand: VerbCommand {
         let search = MachineSearch(world, azure, options.jit, command: "jitconnect close")
         let view = try await search.view(try TargetQuery(options))
         let known = closed.count
-        try await CloseWindows(world, azure, keepsOthers: options.jit.keepOthers)
-          .close(on: view, ports: target.ports, into: &closed)
-        if closed.count == known {
+        try await CloseWindows(
+          world, azure, keepsOthers: options.jit.keepOthers, dryRun: calls
+        ).close(on: view, ports: target.ports, into: &closed)
+        if closed.count == known, !dryRun {
           world.console.note("no window is open on \(view.machine.name)")
         }
       } catch {
@@ -69,9 +74,11 @@ struct CloseCommand: VerbCommand {
           what: "port \(window.port) of \(window.machine.name) stays open",
           why: CloseReport.why(window)))
     }
-    let report = CloseReport(closed, failures)
+    let report = CloseReport(closed, failures, calls: calls?.all)
     if common.json {
       try JSONOutput.write(report)
+    } else if let calls {
+      try writeAll(STDOUT_FILENO, calls.all.map { $0.azLine + "\n" }.joined().utf8)
     } else {
       let text = report.text(for: world.console, now: world.clock.now())
       try writeAll(STDOUT_FILENO, text.utf8)
@@ -79,60 +86,5 @@ struct CloseCommand: VerbCommand {
     if let interruption { throw interruption }
     for failure in failures where !common.json { world.console.error(failure) }
     return ExitStatus.common(to: failures)
-  }
-}
-
-/// What `close` did, as its JSON has it.
-struct CloseReport: Encodable {
-  struct Window: Encodable {
-    var vm: String
-    var id: String
-    var port: Int
-    var sources: [String]
-    /// `rule-deleted`, `over`, `superseded`, `left`, or `not-yours`.
-    var outcome: String
-    /// When it ends; absent where it is over.
-    var end: Date?
-    var requestor: String?
-    /// Why it is left.
-    var why: String?
-  }
-
-  var windows: [Window]
-  /// What could not be closed or looked at; absent where all went well.
-  var errors: [FailureReport.Body]?
-
-  init(_ closed: [ClosedWindow], _ failures: [Failure]) {
-    errors = failures.isEmpty ? nil : failures.map { FailureReport($0).error }
-    windows = closed.map { closed in
-      var window = Window(
-        vm: closed.machine.name, id: closed.machine.id.text, port: closed.port,
-        sources: closed.sources.map(\.text), outcome: "")
-      switch closed.ending {
-      case .ruleDeleted: window.outcome = "rule-deleted"
-      case .over: window.outcome = "over"
-      case .superseded(let end): (window.outcome, window.end) = ("superseded", end)
-      case .left(let end, let why):
-        (window.outcome, window.end, window.why) = ("left", end, why)
-      case .notOwn(let who, let end):
-        (window.outcome, window.end, window.requestor) = ("not-yours", end, who)
-      }
-      return window
-    }
-  }
-
-  static func why(_ closed: ClosedWindow) -> String? {
-    if case .left(_, let why) = closed.ending { why } else { nil }
-  }
-
-  func text(for console: Console, now: Date) -> String {
-    var table = Table(header: ["VM", "PORT", "FROM", "OUTCOME", "UNTIL", "WHO"])
-    table.rows = windows.map { window in
-      [
-        window.vm, "\(window.port)", window.sources.joined(separator: ","), window.outcome,
-        timeCell(window.end, console, now: now), window.requestor ?? "",
-      ]
-    }
-    return table.text(for: console)
   }
 }

@@ -4,12 +4,6 @@ import JITConnect
 import Platform
 import Terminal
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// `jitconnect disable vm…`: takes machines out of their policies.
 struct DisableCommand: VerbCommand {
   static let configuration = CommandConfiguration(
@@ -60,12 +54,8 @@ struct DisableCommand: VerbCommand {
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
       retype: retype, progress: progress)
-    if try await policy.print(plans, work) {
-      if policy.format == nil {
-        for rule in rules { try writeLine(ShuttingRule.deleting(rule)) }
-      }
-      return 0
-    }
+    let deleting = rules.map { azure.securityGroups.deleteCall($0) }
+    if try await policy.print(plans, work, asJSON: common.json, more: deleting) { return 0 }
     let results = try await work.carryOut(plans)
     let stayed = await azure.securityGroups.deleteRules(rules)
     progress.finish()
@@ -83,6 +73,4 @@ struct DisableCommand: VerbCommand {
     command.add("--drop-deleted", if: policy.dropDeleted)
     return command.text(targets)
   }
-
-  private func writeLine(_ text: String) throws { try writeAll(STDOUT_FILENO, (text + "\n").utf8) }
 }

@@ -198,7 +198,7 @@ private struct EditSession {
 
   func carryOut(_ plan: PolicyPlan, before: JITPolicy.Machine) async throws(Failure) {
     do {
-      if try await command.policy.print([plan], work) { return }
+      if try await command.policy.print([plan], work, asJSON: command.common.json) { return }
       let results = try await work.carryOut([plan])
       for note in results.flatMap(\.notes) { world.console.warn(note) }
       let isChanged = results.contains { $0.change != .none }

@@ -59,7 +59,7 @@ struct EnableCommand: VerbCommand {
     let work = PolicyWork(
       world, azure, isConfirmed: common.yes, dropsDeleted: policy.dropDeleted,
       retype: retype(), progress: progress)
-    if try await policy.print(plans, work) {
+    if try await policy.print(plans, work, asJSON: common.json) {
       if policy.dryRun, fix {
         world.console.remark("# --fix looks at the rules after that, and may write one more")
       }

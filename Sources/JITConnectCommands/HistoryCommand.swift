@@ -20,7 +20,8 @@ struct HistoryCommand: VerbCommand {
     usage: "jitconnect history [options] vm",
     discussion: """
       From the requests that the policy keeps and the activity log, which tells who and lags behind \
-      by minutes.
+      by minutes. A name that only the log's time leads to is marked as inferred. Where just-in-time \
+      access was disabled, the log alone tells.
       """, helpNames: .long)
 
   @OptionGroup var common: VerbOptions
@@ -39,15 +40,10 @@ struct HistoryCommand: VerbCommand {
     let azure = try await AzureAccess(world, options.jit)
     let search = MachineSearch(world, azure, options.jit, command: "jitconnect history")
     let view = try await search.view(try TargetQuery(options))
-    guard view.entry != nil else {
-      throw Failure(
-        .jitNotEnabled, what: "just-in-time access is not enabled on \(view.machine.name)",
-        why: "no policy in its subscription holds it, so there is no history",
-        next: "jitconnect enable \(view.machine.resourceGroup)/\(view.machine.name)")
-    }
     let now = world.clock.now()
     let history = await AccessHistory(
       of: view, since: now.addingTimeInterval(-Double(back)), now: now, azure)
+    if view.entry == nil { try tellDisabled(view.machine, history, world.console) }
     let report = HistoryReport(history)
     if common.json {
       try JSONOutput.write(report)
@@ -55,9 +51,37 @@ struct HistoryCommand: VerbCommand {
       for gap in history.unread {
         world.console.warn("\(gap); who asked may be missing")
       }
+      if history.unattributed > 0 {
+        world.console.warn(Self.unattributed(history.unattributed, view.machine.name))
+      }
       try writeAll(STDOUT_FILENO, report.text(for: world.console, now: now).utf8)
     }
     return 0
+  }
+
+  /// That no policy holds the machine: a word beside its history, the whole answer where there is
+  /// none.
+  private func tellDisabled(
+    _ machine: VirtualMachine, _ history: AccessHistory, _ console: Console
+  ) throws(Failure) {
+    let what = "just-in-time access is not enabled on \(machine.name)"
+    guard history.entries.isEmpty else { return console.note(what) }
+    let reason: String =
+      if let gap = history.unread.first {
+        gap
+      } else if history.unattributed > 0 {
+        Self.unattributed(history.unattributed, machine.name)
+      } else {
+        "the activity log has no request for it within \(since)"
+      }
+    throw Failure(
+      .jitNotEnabled, what: what, why: "no policy in its subscription holds it; \(reason)",
+      next: "jitconnect enable \(machine.resourceGroup)/\(machine.name)")
+  }
+
+  private static func unattributed(_ count: Int, _ machine: String) -> String {
+    "\(count) \(count == 1 ? "request" : "requests") in the activity log "
+      + "\(count == 1 ? "names" : "name") no machine and may be for \(machine) too"
   }
 
   /// Seconds.
@@ -75,53 +99,5 @@ struct HistoryCommand: VerbCommand {
         next: "--since 90d")
     }
     return min(seconds, most - 60)
-  }
-}
-
-/// What `history` tells, as its JSON has it.
-struct HistoryReport: Encodable {
-  struct Entry: Encodable {
-    var time: Date?
-    var who: String?
-    /// Where the call to Azure came from.
-    var clientAddress: String?
-    var port: Int?
-    var sources: [String]
-    var end: Date?
-    var seconds: Int?
-    var reason: String?
-    var status: String?
-    var correlationId: String?
-  }
-
-  var requests: [Entry]
-  var unread: [String]
-
-  init(_ history: AccessHistory) {
-    requests = history.entries.map { entry in
-      var seconds: Int?
-      if let time = entry.time, let end = entry.end {
-        seconds = Int(end.timeIntervalSince(time).rounded())
-      }
-      return Entry(
-        time: entry.time, who: entry.who, clientAddress: entry.clientAddress, port: entry.port,
-        sources: entry.sources.map(\.text), end: entry.end, seconds: seconds,
-        reason: entry.reason, status: entry.status, correlationId: entry.correlationID)
-    }
-    unread = history.unread
-  }
-
-  func text(for console: Console, now: Date) -> String {
-    var table = Table(
-      header: ["WHEN", "WHO", "CALLED FROM", "PORT", "LET IN", "FOR", "STATUS", "WHY"])
-    table.rows = requests.map { entry in
-      [
-        timeCell(entry.time, console, now: now), entry.who ?? "", entry.clientAddress ?? "",
-        entry.port.map(String.init) ?? "", entry.sources.joined(separator: ","),
-        entry.seconds.map { durationWord(.seconds($0)) } ?? "", entry.status ?? "",
-        entry.reason ?? "",
-      ]
-    }
-    return table.text(for: console)
   }
 }

@@ -64,9 +64,9 @@ struct ListCommand: VerbCommand {
     defer { names.cancel() }
     let console = world.console
     let progress = Progress(console)
-    let ticking = common.json || !console.outputIsTerminal ? nil : progress.ticking()
+    let ticking = progress.ticking()
     defer {
-      ticking?.cancel()
+      ticking.cancel()
       progress.finish()
     }
     progress.show("looking at the virtual machines")
@@ -78,8 +78,10 @@ struct ListCommand: VerbCommand {
         let all = (try? await names.value.get()) ?? []
         output.names = Dictionary(all.map { ($0.id.lowercased(), $0.name) }) { first, _ in first }
       }
-      try output.add(
-        page.filter { states.contains($0.state) && (!mine || $0.isMine) })
+      let shown = page.filter { states.contains($0.state) && (!mine || $0.isMine) }
+      // Whoever reads the lines may write on the same terminal.
+      if !shown.isEmpty, output.form != .tables { progress.finish() }
+      try output.add(shown)
     }
     progress.finish()
     try output.end(ending, console)

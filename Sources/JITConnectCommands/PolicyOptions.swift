@@ -12,7 +12,7 @@ import Terminal
 
 /// The options of the verbs that write policies.
 struct PolicyOptions: ParsableArguments {
-  @Flag(help: "Print the calls as az rest lines; write nothing.")
+  @Flag(help: "Print the calls as az rest lines, or as JSON; write nothing.")
   var dryRun = false
 
   @Option(
@@ -26,9 +26,12 @@ struct PolicyOptions: ParsableArguments {
 
   /// Prints what would be written, where that was asked for.
   ///
+  /// - Parameters:
+  ///   - asJSON: whether the calls of a dry run are a JSON document.
+  ///   - more: calls that would follow.
   /// - Returns: whether it was.
   func print(
-    _ plans: [PolicyPlan], _ work: PolicyWork
+    _ plans: [PolicyPlan], _ work: PolicyWork, asJSON: Bool, more: [RESTCall] = []
   ) async throws -> Bool {
     guard dryRun || format != nil else { return false }
     var prepared: [PolicyWork.Prepared] = []
@@ -36,7 +39,12 @@ struct PolicyOptions: ParsableArguments {
     work.progress.finish()
     // A dry run is about what would happen; a printed policy is wanted also where nothing would.
     if format == nil { prepared.removeAll(where: \.diff.isEmpty) }
-    let text = try (format ?? .rest).text(prepared)
+    if asJSON, format == nil {
+      try JSONOutput.write(CallsReport(prepared.map(\.call) + more))
+      return true
+    }
+    var text = try (format ?? .rest).text(prepared)
+    if format == nil { text += more.map { $0.azLine + "\n" }.joined() }
     try writeAll(STDOUT_FILENO, text.utf8)
     return true
   }

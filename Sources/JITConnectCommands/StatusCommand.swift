@@ -19,7 +19,8 @@ struct StatusCommand: VerbCommand {
     abstract: "One VM: power, ports with their limits, open windows, rules.",
     usage: "jitconnect status [options] vm",
     discussion: """
-      In a pipe each line begins with what it tells: vm, port, window, rule or unread; tabs stand \
+      Azure often leaves open who asked; the activity log, which lags behind by minutes, tells it \
+      then, and the name is marked as inferred. In a pipe each line begins with what it tells: vm, port, window, rule or unread; tabs stand \
       between.
       """, helpNames: .long)
 
@@ -33,9 +34,12 @@ struct StatusCommand: VerbCommand {
     let azure = try await AzureAccess(world, options.jit)
     let search = MachineSearch(world, azure, options.jit, command: "jitconnect status")
     let view = try await search.view(try TargetQuery(options))
+    let own = OwnWindows(world.environment, clock: world.clock)
+    let now = world.clock.now()
+    async let paths = azure.securityGroups.paths(to: view.machine)
+    async let authors = WindowAuthors(of: view, now: now, own: own, azure)
     let report = StatusReport(
-      view, paths: await azure.securityGroups.paths(to: view.machine),
-      own: OwnWindows(world.environment, clock: world.clock), now: world.clock.now())
+      view, paths: await paths, authors: await authors, own: own, now: now)
     if common.json {
       try JSONOutput.write(report)
     } else {

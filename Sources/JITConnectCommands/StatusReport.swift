@@ -17,6 +17,8 @@ struct StatusReport: Encodable {
     var port: Int
     var sources: [String]
     var requestor: String?
+    /// Whether the request itself names nobody, and the activity log's entry of that time does.
+    var requestorIsInferred: Bool
     /// Whether this user opened it with this program.
     var isOwn: Bool
     var reason: String?
@@ -58,7 +60,9 @@ struct StatusReport: Encodable {
   /// What could not be read, each with its reason.
   var unread: [String]
 
-  init(_ view: MachineView, paths: [InboundPath], own: OwnWindows, now: Date) {
+  init(
+    _ view: MachineView, paths: [InboundPath], authors: WindowAuthors, own: OwnWindows, now: Date
+  ) {
     let machine = view.machine
     id = machine.id.text
     name = machine.name
@@ -80,15 +84,19 @@ struct StatusReport: Encodable {
     }
     let live = (view.policy?.windows(of: machine.id) ?? []).filter { $0.isLive(at: now) }
     windows = live.map { window in
-      Window(
+      let author = authors.author(of: window)
+      return Window(
         port: window.port.number, sources: window.port.sources.map(\.text),
-        requestor: window.requestor, isOwn: own.holds(window), reason: window.justification,
+        requestor: author?.name, requestorIsInferred: author?.isInferred ?? false,
+        isOwn: own.holds(window), reason: window.justification,
         start: window.start, end: window.port.end, status: window.port.status.rawValue,
         mappedPort: window.port.mappedPort)
     }
     rules = Self.rules(paths, ports: entryPorts.map(\.number))
     var seen: Set<String> = []
-    unread = (machine.unread + paths.flatMap(\.unread)).filter { seen.insert($0).inserted }
+    unread = (machine.unread + paths.flatMap(\.unread) + authors.unread).filter {
+      seen.insert($0).inserted
+    }
   }
 
   private static func rules(_ paths: [InboundPath], ports: [Int]) -> [Rule] {
@@ -168,11 +176,14 @@ struct StatusReport: Encodable {
     Table(
       header: ["OPEN", "FROM", "WHO", "UNTIL", "STATUS", "WHY"],
       rows: windows.map { window in
-        let who = window.requestor ?? (window.isOwn ? "you" : "")
+        let who =
+          window.requestor.map { callerCell($0, isInferred: window.requestorIsInferred) }
+          ?? (window.isOwn ? "you" : "")
         return [
           "\(window.port)", window.sources.joined(separator: ","),
           window.isOwn && window.requestor != nil ? "\(who) (you)" : who,
-          timeCell(window.end, console, now: now), window.status, window.reason ?? "",
+          timeCell(window.end, console, now: now), statusCell(window.status, console),
+          window.reason ?? "",
         ]
       })
   }

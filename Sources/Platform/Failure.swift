@@ -37,6 +37,8 @@ package struct Failure: Error, Sendable, Equatable {
   /// The next command to type, or what to do, in one line.
   package var next: String?
   package var cause: Cause?
+  /// How long the service asks to wait before the next try, where nobody has waited yet.
+  package var retryAfter: Duration?
 
   package init(
     _ code: Code, what: String, why: String? = nil, next: String? = nil, cause: Cause? = nil

@@ -2,6 +2,12 @@ import AzureSimulator
 import Platform
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 @Suite(.limited) struct EditTests {
   /// `web1` with one port, `web2` with two; both in one policy.
   private static func stage(
@@ -214,6 +220,27 @@ import Testing
   }
 
   // MARK: Two at once
+
+  @Test("SIGTERM while the editor runs: nothing is written, what was typed is kept and named")
+  func terminatedInEditor() async throws {
+    let stage = try Self.stage()
+    try stage.write(
+      "work/editor",
+      "sed -i s/PT3H/PT1H/ \"$1\"; touch started; while ! test -e go; do sleep 0.1; done\n")
+    let running = try stage.start(
+      ["edit", "web1", "--yes"],
+      environment: ["EDITOR": "sh ./editor", "TMPDIR": stage.folder + "/work"])
+    try await running.wait(for: "the editor") { stage.read("work/started") != nil }
+    running.signal(SIGTERM)
+    try stage.write("work/go", "")
+    let run = try await running.finish(timeout: .seconds(20))
+    #expect(run.code == "interrupted", "\(run.error)")
+    #expect(run.status != 0)
+    #expect(stage.count("PUT", "/") == 0)
+    let kept = stage.writtenFiles.first { $0.hasSuffix("/policy.json") }
+    #expect(run.error.contains(kept ?? "?"), "\(run.error)")
+    #expect(stage.read(kept ?? "")?.contains("PT1H") == true)
+  }
 
   @Test("somebody changes the same VM while the editor is open: nothing is overwritten or lost")
   func changedMeanwhile() async throws {

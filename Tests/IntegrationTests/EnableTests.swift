@@ -314,4 +314,45 @@ import Testing
       #expect(run.code == "vm-not-found")
     }
   }
+
+  @Test("a dry run as JSON: the calls with method, url and body, and nothing written")
+  func dryRunJSON() async throws {
+    let stage = try Self.stage {
+      $0.policies = [SimulatedPolicy(machine: "web2", ports: .init(22))]
+    }
+    func calls(_ words: [String]) async throws -> [JSON] {
+      let run = try await stage.run(words + ["--dry-run", "--json"])
+      #expect(run.status == 0, "\(run.error)")
+      return try #require(try JSON(parsing: run.output)["calls"]?.elements)
+    }
+    let enable = try await calls(["enable", "web1"])
+    #expect(enable.map { $0["method"] } == ["PUT"])
+    #expect(enable.first?["url"]?.text?.hasSuffix("api-version=2020-01-01") == true)
+    let body = try JSON(parsing: Array((enable.first?["body"]?.text ?? "").utf8))
+    #expect(body["properties"]?["virtualMachines"]?.elements?.count == 2)
+    #expect(try await calls(["enable", "web2"]).isEmpty)
+    let edit = try await calls(["edit", "web2", "--max", "1h"])
+    #expect(edit.first?["body"]?.text?.contains("PT1H") == true)
+    let disable = try await calls(["disable", "web2"])
+    #expect(disable.map { $0["method"] } == ["DELETE"])
+    #expect(disable.first?["body"] == nil)
+    #expect(stage.count("PUT", "/") + stage.count("DELETE", "/") == 0)
+  }
+
+  @Test("two at once, each with its own machine in one policy: both entries are there in the end")
+  func twoWriters() async throws {
+    let stage = try Self.stage()
+    // The first one's answer is late; the second one does all its work meanwhile.
+    var fault = Fault(.slow(.seconds(5)), method: "PUT")
+    fault.isCarriedOut = true
+    stage.simulator.inject(fault)
+    let first = try stage.start(["enable", "web1", "--yes"])
+    try await first.wait(for: "the write") { stage.simulator.policy() != nil }
+    let second = try await stage.run(["enable", "web2", "--yes"])
+    #expect(second.status == 0, "\(second.error)")
+    let run = try await first.finish()
+    #expect(run.status == 0, "\(run.error)")
+    #expect(!Self.ports(stage, "web1").isEmpty)
+    #expect(!Self.ports(stage, "web2").isEmpty)
+  }
 }

@@ -38,6 +38,8 @@ import Testing
     let terminal = try stage.terminal(["status", "web1"], columns: 160)
     try await terminal.wait(for: "SECURITY GROUP")
     #expect(try await terminal.end() == .exited(0))
+    // People read words, not Azure's codes.
+    #expect(!terminal.screen.contains("Initiated"))
   }
 
   @Test("status works with the right to read policies and machines alone, and says what it misses")
@@ -106,5 +108,95 @@ import Testing
     #expect(odd.text.contains("no such time"), "\(odd.text)")
     let off = try await stage.run(["history", "nowhere"])
     #expect(off.status == 3)
+  }
+
+  // MARK: Who asked
+
+  /// A window of a colleague, who is another caller of Azure's.
+  private func colleague(_ stage: Stage, _ target: String) async throws {
+    let elsewhere: [String: String?] = ["XDG_STATE_HOME": stage.folder + "/work/state"]
+    let run = try await stage.run(
+      ["request", "--no-wait", "--for", "1h", target], environment: elsewhere)
+    #expect(run.status == 0, "\(run.error)")
+  }
+
+  @Test("status: who asked comes from the log where the request names nobody, marked as inferred")
+  func statusAuthors() async throws {
+    let stage = try stage()
+    try await colleague(stage, "web1")
+    let run = try await stage.run(["status", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    let window = try JSON(parsing: run.output)["windows"]?.elements?.first
+    let who = window?["requestor"]?.text ?? ""
+    #expect(!who.isEmpty)
+    #expect(window?["requestorIsInferred"] == true)
+    #expect(stage.count("GET", "eventtypes") == 1)
+    let text = try await stage.run(["status", "web1"])
+    #expect(text.text.contains("\t\(who) (inferred)\t"), "\(text.text)")
+
+    // A request's own word is no inference, and costs no call.
+    stage.simulator.change { $0.namesRequestor = true }
+    try await colleague(stage, "web2")
+    let named = try await stage.run(["status", "web2", "--json"])
+    let other = try JSON(parsing: named.output)["windows"]?.elements?.first
+    #expect(other?["requestorIsInferred"] == false)
+    #expect(other?["requestor"]?.text?.isEmpty == false)
+    #expect(stage.count("GET", "eventtypes") == 2)
+  }
+
+  @Test("status: a log that may not be read leaves the name open, which is said once")
+  func statusWithoutLog() async throws {
+    let stage = try stage {
+      $0.identities[0].grants = [.init(notActions: ["Microsoft.Insights/*"])]
+    }
+    try await colleague(stage, "web1")
+    let run = try await stage.run(["status", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    let report = try JSON(parsing: run.output)
+    #expect(report["windows"]?.elements?.first?["requestor"] == nil)
+    let unread = report["unread"]?.elements?.compactMap(\.text) ?? []
+    #expect(unread.count { $0.contains("activity log") } == 1, "\(unread)")
+  }
+
+  @Test("history: what the log cannot assign to a machine is counted and said, not dropped")
+  func unattributed() async throws {
+    let stage = try stage { $0.behaviour.logNamesMachines = false }
+    try await request(stage, ["web1"])
+    let run = try await stage.run(["history", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(
+      try JSON(parsing: run.output)["requests"]?.elements?.first?["whoIsInferred"] == true)
+    // The policy that kept the requests is gone; the log is left.
+    #expect(try await stage.run(["disable", "web1", "web2", "--yes"]).status == 0)
+    stage.simulator.add(
+      SimulatedPolicy(entries: [
+        .init("web1", ports: [.init(22)]), .init("web2", ports: [.init(22)]),
+      ]))
+    let after = try await stage.run(["history", "web1", "--json"])
+    #expect(try JSON(parsing: after.output)["unattributed"] == 1, "\(after.text)")
+    let text = try await stage.run(["history", "web1"])
+    #expect(
+      text.error.contains("1 request in the activity log names no machine"), "\(text.error)")
+  }
+
+  @Test("history goes on after disable: the log knows")
+  func afterDisable() async throws {
+    let stage = try stage()
+    try await request(stage, ["web1", "--reason", "disk full"])
+    try await request(stage, ["web2", "--reason", "other"])
+    #expect(try await stage.run(["disable", "web1", "web2", "--yes"]).status == 0)
+    #expect(stage.simulator.policy() == nil)
+    let run = try await stage.run(["history", "web1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    let requests = try JSON(parsing: run.output)["requests"]?.elements ?? []
+    #expect(requests.map { $0["reason"]?.text } == ["disk full"])
+    #expect(requests.first?["who"]?.text?.isEmpty == false)
+    #expect(requests.first?["whoIsInferred"] == false)
+
+    // Nothing known at all is what it was.
+    stage.simulator.add(SimulatedMachine("web3"))
+    let none = try await stage.run(["history", "web3"])
+    #expect(none.status == 6)
+    #expect(none.code == "jit-not-enabled")
   }
 }

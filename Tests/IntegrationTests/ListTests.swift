@@ -247,4 +247,24 @@ import Testing
     #expect(run.code == "azure-refused")
     #expect(run.text.split(separator: "\n").count == 999)
   }
+
+  @Test("progress is off the terminal before the first byte goes to whoever reads the list there")
+  func progressBeforePipe() async throws {
+    let stage = try Self.stage { $0.behaviour.delays = [.graph: .milliseconds(300)] }
+    for words in [["list"], ["list", "--json"]] {
+      let script = "\"$0\" \(words.joined(separator: " ")) | cat"
+      let terminal = AwaitedTerminal(
+        try PseudoTerminal(
+          "/bin/sh", ["-c", script, Binary.path],
+          environment: stage.environment.merging(["TERM": "xterm"]) { $1 }))
+      try await terminal.wait(for: "looking at the virtual machines")
+      #expect(try await terminal.end() == .exited(0))
+      let first = words.count == 1 ? "unsupported\t" : "{\"machines\""
+      let shown = try #require(terminal.screen.firstRange(of: first))
+      // A drawn line ends with an erasure of what is behind it, its removal is another one.
+      let before = terminal.screen[..<shown.lowerBound]
+      #expect(before.hasSuffix("\u{1B}[K\u{1B}[K"), "\(before.debugDescription)")
+      #expect(!terminal.screen[shown.lowerBound...].contains("looking at"))
+    }
+  }
 }

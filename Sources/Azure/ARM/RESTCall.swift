@@ -45,3 +45,10 @@ extension VirtualMachineDirectory {
     client.described("POST", id.text + "/start", .compute)
   }
 }
+
+extension NetworkSecurityGroups {
+  /// The call of ``deleteRule(_:)``, not made.
+  package func deleteCall(_ id: ResourceID) -> RESTCall {
+    client.described("DELETE", id.text, .network)
+  }
+}

@@ -33,6 +33,7 @@ struct RetryPlan {
     let asked = Self.askedWait(answer.headers, now: pacing.clock.now())
     if let asked, asked > Self.longestWait {
       var told = failure
+      told.retryAfter = asked
       told.next = "try again in \(Int(asked.inSeconds.rounded(.up))) seconds"
       throw told
     }

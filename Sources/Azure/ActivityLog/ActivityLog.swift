@@ -38,13 +38,29 @@ package struct ActivityLog: Sendable {
   package func requests(
     of policy: ResourceID, since: Date, until: Date
   ) async throws(Failure) -> [Event] {
+    try await read(
+      policy.subscription, "resourceUri eq '\(policy.text)'", since, until,
+      purpose: "read the activity log of the policy \(policy.name)")
+  }
+
+  /// The requests by every policy of a subscription, also by those that are gone.
+  package func requests(
+    in subscription: String, since: Date, until: Date
+  ) async throws(Failure) -> [Event] {
+    try await read(
+      subscription, "resourceProvider eq 'Microsoft.Security'", since, until,
+      purpose: "read the activity log of subscription \(subscription)")
+  }
+
+  private func read(
+    _ subscription: String, _ narrowing: String, _ since: Date, _ until: Date, purpose: String
+  ) async throws(Failure) -> [Event] {
     let filter =
       "eventTimestamp ge '\(since.formatted(.iso8601))' and eventTimestamp le "
-      + "'\(until.addingTimeInterval(Self.skew).formatted(.iso8601))' and resourceUri eq '\(policy.text)'"
+      + "'\(until.addingTimeInterval(Self.skew).formatted(.iso8601))' and \(narrowing)"
     let items = try await client.list(
-      "/subscriptions/\(policy.subscription)/providers/Microsoft.Insights/eventtypes/management"
-        + "/values", .activityLog, query: [(name: "$filter", value: filter)],
-      purpose: "read the activity log of the policy \(policy.name)")
+      "/subscriptions/\(subscription)/providers/Microsoft.Insights/eventtypes/management/values",
+      .activityLog, query: [(name: "$filter", value: filter)], purpose: purpose)
     return Self.events(items)
   }
 

@@ -54,11 +54,12 @@ extension JITPolicies {
   /// The API has no ETag, so what no read shows stays unseen.
   ///
   /// - Parameters:
+  ///   - settles: whether Azure's own work on it is waited for; a request may go out before.
   ///   - isDone: whether a policy as read has the change.
   ///   - edit: makes the body of the PUT from the policy as just read (nil: there is none), and
   ///     gives the same when applied twice; nil where no machine is left, so that the policy goes.
   package func write(
-    _ id: ResourceID, purpose: String, isDone: (JSONTree) -> Bool,
+    _ id: ResourceID, purpose: String, settles: Bool = true, isDone: (JSONTree) -> Bool,
     edit: (JSONTree?) throws(Failure) -> JSONTree?
   ) async throws(Failure) -> Written {
     var notes: [String] = []
@@ -82,8 +83,8 @@ extension JITPolicies {
       }
       let body = PolicyEdit.restore(lost, in: start)
       let answer = try await put(id, body, purpose)
-      let after = try await settled(id, purpose)
-      if after.isSettling {
+      let after = try await settled(id, purpose, within: settles ? Assumptions.policySettling : nil)
+      if after.isSettling, settles {
         notes.append("the policy \(id.name) is still \(after.provisioningState ?? "changing")")
       }
       // An entry that is in Azure's answer was not dropped by this PUT: whoever took it out later
@@ -163,10 +164,14 @@ extension JITPolicies {
   }
 
   /// Reads the policy until Azure has written it, or the time for that is over.
-  private func settled(_ id: ResourceID, _ purpose: String) async throws(Failure) -> JITPolicy {
+  ///
+  /// - Parameter limit: nil is content with a policy that is there.
+  private func settled(
+    _ id: ResourceID, _ purpose: String, within limit: Duration?
+  ) async throws(Failure) -> JITPolicy {
     let begun = client.pacing.elapsed()
     while true {
-      let isOver = client.pacing.elapsed() - begun >= Assumptions.policySettling
+      let isOver = client.pacing.elapsed() - begun >= limit ?? Assumptions.policySettling
       do throws(Failure) {
         let policy = try await get(id)
         if policy.provisioningState?.lowercased() == "failed" {
@@ -175,7 +180,7 @@ extension JITPolicies {
             why: "Azure ended the change of the policy \(id.name) as Failed",
             next: "see the subscription's activity log")
         }
-        if !policy.isSettling || isOver { return policy }
+        if !policy.isSettling || isOver || limit == nil { return policy }
       } catch {
         // Just written, and not seen by every reader yet.
         guard error.code == .notFound, !isOver else { throw error }

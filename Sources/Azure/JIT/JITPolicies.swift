@@ -89,6 +89,31 @@ package struct JITPolicies: Sendable {
     return JITPolicy(id: id, tree: try answer.json())
   }
 
+  /// So many policies of a subscription are read one by one; more of them by its list.
+  static let fewEnoughToGet = 3
+
+  /// Reads some policies anew, with as few calls as that takes.
+  ///
+  /// - Returns: those that are in sight.
+  package func current(
+    _ ids: [ResourceID], subscription: String
+  ) async throws(Failure) -> [JITPolicy] {
+    if ids.count <= Self.fewEnoughToGet {
+      let answers = await sideBySide(ids) { id in
+        await outcome { () async throws(Failure) in try await get(id) }
+      }
+      let policies = answers.compactMap { try? $0.get() }
+      if policies.isEmpty, case .failure(let failure)? = answers.first { throw failure }
+      return policies
+    }
+    let lists = await lists(
+      subscription: subscription, resourceGroups: ids.compactMap(\.resourceGroup))
+    let found = lists.values.flatMap { (try? $0.get()) ?? [] }
+    if found.isEmpty, case .failure(let failure)? = lists.values.first { throw failure }
+    var seen: Set<ResourceID> = []
+    return found.filter { seen.insert($0.id).inserted }
+  }
+
   private func read(_ scope: String, of noun: String) async throws(Failure) -> [JITPolicy] {
     try await client.list(
       scope + "/providers/Microsoft.Security/jitNetworkAccessPolicies", .jitPolicies,

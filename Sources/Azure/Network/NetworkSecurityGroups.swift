@@ -16,15 +16,61 @@ package struct NetworkSecurityGroups: Sendable {
   ///
   /// What may not be read is named in the paths.
   package func paths(to machine: VirtualMachine) async -> [InboundPath] {
+    Self.paths(to: machine, read: await read(machine.securityGroups))
+  }
+
+  /// The ways to several machines of one subscription, in their order; with more than a few groups
+  /// the subscription's list is read instead of each.
+  package func paths(
+    to machines: [VirtualMachine], subscription: String
+  ) async -> [[InboundPath]] {
     var wanted: [ResourceID] = []
-    for address in machine.addresses {
-      for id in address.securityGroups where !wanted.contains(id) { wanted.append(id) }
+    var known: Set<ResourceID> = []
+    for id in machines.flatMap(\.securityGroups) where known.insert(id).inserted {
+      wanted.append(id)
     }
+    let groups: [ResourceID: Result<NetworkSecurityGroup, Failure>]
+    if wanted.count <= JITPolicies.fewEnoughToGet {
+      groups = await read(wanted)
+    } else {
+      let list = await outcome { () async throws(Failure) in
+        try await self.list(subscription: subscription)
+      }
+      groups = Dictionary(
+        wanted.map { id in (id, list.flatMap { $0[id].map { .success($0) } ?? .failure(id.absent) })
+        }
+      ) { first, _ in first }
+    }
+    return machines.map { Self.paths(to: $0, read: groups) }
+  }
+
+  private func read(
+    _ wanted: [ResourceID]
+  ) async -> [ResourceID: Result<NetworkSecurityGroup, Failure>] {
     let answers = await sideBySide(wanted) { id in
       await outcome { () async throws(Failure) in try await get(id) }
     }
-    let read = Dictionary(zip(wanted, answers)) { first, _ in first }
-    return machine.addresses.map { address in
+    return Dictionary(zip(wanted, answers)) { first, _ in first }
+  }
+
+  /// Every group of a subscription that may be read.
+  private func list(
+    subscription: String
+  ) async throws(Failure) -> [ResourceID: NetworkSecurityGroup] {
+    let items = try await client.list(
+      "/subscriptions/\(subscription)/providers/Microsoft.Network/networkSecurityGroups", .network,
+      purpose: "list the network security groups of subscription \(subscription)")
+    return Dictionary(
+      items.compactMap { tree in
+        ResourceID(tree["id"]?.text).map { ($0, NetworkSecurityGroup(id: $0, tree: tree)) }
+      }
+    ) { first, _ in first }
+  }
+
+  private static func paths(
+    to machine: VirtualMachine, read: [ResourceID: Result<NetworkSecurityGroup, Failure>]
+  ) -> [InboundPath] {
+    machine.addresses.map { address in
       var path = InboundPath(
         destination: InboundPath.Destination(
           privateAddress: address.privateIPv4, groups: address.applicationSecurityGroups),
@@ -96,5 +142,23 @@ extension VMAddress {
     if case .id(let id) = subnetSecurityGroup { ids.append(id) }
     if let networkSecurityGroup { ids.append(networkSecurityGroup) }
     return ids
+  }
+}
+
+extension VirtualMachine {
+  /// The security groups before its addresses, each once.
+  fileprivate var securityGroups: [ResourceID] {
+    var ids: [ResourceID] = []
+    for address in addresses {
+      for id in address.securityGroups where !ids.contains(id) { ids.append(id) }
+    }
+    return ids
+  }
+}
+
+extension ResourceID {
+  /// That the list of its subscription, as far as it may be read, does not have it.
+  fileprivate var absent: Failure {
+    Failure(.notFound, what: "the network security group \(name) is not in sight")
   }
 }
