@@ -95,7 +95,8 @@ package struct Disabling: Sendable {
           plans.append(
             PolicyPlan(
               policy: policy.id, edits: [edit],
-              purpose: "take \(target.id.name) out of the policy \(policy.name)", remarks: remarks))
+              purpose: "take \(target.id.name) out of the policy \(policy.name)", listed: policy,
+              remarks: remarks))
         }
       }
     }

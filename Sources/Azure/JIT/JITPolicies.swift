@@ -82,11 +82,62 @@ package struct JITPolicies: Sendable {
     return holding.filter { $0.location == here } + holding.filter { $0.location != here }
   }
 
-  /// Reads one policy; absent is `not-found`.
+  /// Reads one policy; absent is `not-found`, and one that does not list its machines
+  /// `azure-answer-invalid`: taken for empty, the next PUT would empty it.
   package func get(_ id: ResourceID) async throws(Failure) -> JITPolicy {
     let answer = try await client.get(
       id.text, .jitPolicies, purpose: "read the just-in-time policy \(id.name)")
-    return JITPolicy(id: id, tree: try answer.json())
+    let policy = JITPolicy(id: id, tree: try answer.json())
+    guard policy.listsMachines else {
+      throw answer.invalid("the policy \(id.name) came without its list of virtual machines")
+    }
+    return policy
+  }
+
+  /// Reads a policy that is to be changed.
+  ///
+  /// - Parameter seen: the policy as this run has seen it already. Readers of Azure may be behind
+  ///   one another, and what stands before Azure has pages of its own: where the policy is not there
+  ///   after all, nothing is to be written over it.
+  /// - Returns: nil where there is none: only where Azure says so in its own words.
+  /// - Throws: `policy-changed` where one that was seen is said to be absent.
+  package func present(_ id: ResourceID, seen: JSONTree?) async throws(Failure) -> JSONTree? {
+    guard let first = try await treeIfPresent(id, seen) else { return nil }
+    let known = (seen.map { PolicyEdit.machines(of: $0) } ?? [])
+      .compactMap { ResourceID($0["id"]?.text) }
+    guard known.contains(where: { PolicyEdit.entry(of: $0, in: first) == nil }) else {
+      return first
+    }
+    // Entries are missing that were there a moment ago: believed where they are missing twice.
+    try await client.pacing.pause(.seconds(1))
+    return try await treeIfPresent(id, seen)
+  }
+
+  private func treeIfPresent(
+    _ id: ResourceID, _ seen: JSONTree?
+  ) async throws(Failure) -> JSONTree? {
+    do throws(Failure) {
+      return try await get(id).tree
+    } catch {
+      guard error.code == .notFound else { throw error }
+      guard seen == nil else {
+        throw Failure(
+          .policyChanged,
+          what: "the policy \(id.name) was there a moment ago, and now Azure says that it is not",
+          why: "either it was deleted meanwhile, or Azure is not of one mind; nothing was written",
+          next: "see what is there, then try again: jitconnect list", cause: error.cause)
+      }
+      guard Assumptions.meansAbsent(error.serviceCode ?? "") else {
+        var failure = error
+        failure.code = .azureAnswerInvalid
+        failure.why =
+          "this may not mean that there is no such policy: \(error.why ?? "HTTP 404"); nothing was "
+          + "written"
+        failure.next = "try again; a proxy on the way may have answered in Azure's place"
+        throw failure
+      }
+      return nil
+    }
   }
 
   /// So many policies of a subscription are read one by one; more of them by its list.
