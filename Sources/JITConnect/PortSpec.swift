@@ -110,5 +110,5 @@ package func ruleText(_ rule: PortRule) -> String {
   let sources =
     rule.allowsAnySource ? "any" : rule.allowedSources.map(\.text).joined(separator: ", ")
   let limit = rule.maximumDuration.map { "at most \(durationText($0))" } ?? "no readable limit"
-  return "\(name) from \(sources.isEmpty ? "nobody" : sources), \(limit)"
+  return "\(name) from \(sources.isEmpty ? "unknown sources" : sources), \(limit)"
 }

@@ -137,7 +137,8 @@ struct StatusReport: Encodable {
           header: ["PORT", "PROTOCOL", "FROM", "AT MOST"],
           rows: ports.map { port in
             [
-              "\(port.port)", port.protocol, port.allowedSources.joined(separator: ","),
+              "\(port.port)", port.protocol,
+              port.allowedSources.isEmpty ? "unknown" : port.allowedSources.joined(separator: ","),
               port.maximumSeconds.map { durationWord(.seconds($0)) } ?? "",
             ]
           })

@@ -103,7 +103,7 @@ import Testing
 
   @Test("the plan is on as Standard with P2 or without a word; the rest is off")
   func plan() throws {
-    func plan(_ properties: String) throws -> DefenderPlan {
+    func plan(_ properties: String) throws -> DefenderPlan? {
       DefenderPlan(tree: try tree(#"{"properties":{\#(properties)}}"#))
     }
     #expect(try plan(#""pricingTier":"Standard","subPlan":"P2""#) == .on)
@@ -112,6 +112,10 @@ import Testing
     #expect(try plan(#""pricingTier":"Free","resourcesCoverageStatus":"NotCovered""#) == .off)
     #expect(
       try plan(#""pricingTier":"Free","resourcesCoverageStatus":"PartiallyCovered""#) == .partly)
+    // What does not say it says nothing.
+    for odd in [#""subPlan":"P2""#, #""pricingTier":null"#, #""pricingTier":"""#] {
+      #expect(try plan(odd) == nil)
+    }
   }
 
   @Test(

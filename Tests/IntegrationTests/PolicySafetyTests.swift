@@ -59,7 +59,9 @@ import Testing
     arguments: unusable.map(\.name), [0, 1])
   func unusableAnswer(name: String, after: Int) async throws {
     let effect = try #require(Self.unusable.first { $0.name == name }).effect
-    for words in [["enable", "db1"], ["edit", "web1", "--port", "22:max=1h"], ["disable", "web2"]] {
+    for words in [
+      ["enable", "db1"], ["edit", "web1", "--port", "22:max=1h"], ["disable", "web2"],
+    ] {
       let stage = try Self.stage()
       Self.spoil(stage, effect, after: after)
       let run = try await stage.run(words + ["--yes"])
@@ -142,7 +144,8 @@ import Testing
     arguments: ["{}", #"{"value":null}"#, #"{"value":[{}]}"#, #"{"value":[null]}"#])
   func unreadableList(text: String) async throws {
     let stage = try Self.stage()
-    Self.spoil(stage, Self.json(text), path: "Microsoft.Security/jitNetworkAccessPolicies", times: nil)
+    Self.spoil(
+      stage, Self.json(text), path: "Microsoft.Security/jitNetworkAccessPolicies", times: nil)
     let list = try await stage.run(["list"])
     #expect(!list.text.contains("not-configured"), "\(list.text)")
     #expect(list.text.contains("unknown"), "\(list.text)")
@@ -165,7 +168,9 @@ import Testing
       policy["properties"] = properties
       let list: JSON = ["value": [policy]]
       stage.simulator.clearFaults()
-      Self.spoil(stage, Self.json(list.text), path: "Microsoft.Security/jitNetworkAccessPolicies", times: nil)
+      Self.spoil(
+        stage, Self.json(String(decoding: list.encoded, as: UTF8.self)),
+        path: "Microsoft.Security/jitNetworkAccessPolicies", times: nil)
       let run = try await stage.run(["list"])
       let lines = run.text.split(separator: "\n")
       #expect(lines.first { $0.contains("/web1") }?.hasPrefix("unknown") == true, "\(run.text)")

@@ -61,11 +61,14 @@ package struct ARMClient: Sendable {
       call(.get, path, version, query: query, purpose: purpose, isRepeatable: true))
   }
 
+  /// - Parameter hasFallBack: whether a refusal is wanted at once.
   package func put(
-    _ path: String, _ version: APIVersion, body: JSONTree, purpose: String
+    _ path: String, _ version: APIVersion, body: JSONTree, hasFallBack: Bool = false,
+    purpose: String
   ) async throws(Failure) -> ARMAnswer {
-    try await perform(
-      call(.put, path, version, body: body, purpose: purpose, isRepeatable: true))
+    var call = try call(.put, path, version, body: body, purpose: purpose, isRepeatable: true)
+    call.hasFallBack = hasFallBack
+    return try await perform(call)
   }
 
   /// - Parameter isRepeatable: whether a second time does no harm. A call that is not is repeated

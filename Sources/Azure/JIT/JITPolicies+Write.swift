@@ -153,7 +153,10 @@ extension JITPolicies {
     _ id: ResourceID, _ body: JSONTree, _ purpose: String
   ) async throws(Failure) -> [JSONTree] {
     do throws(Failure) {
-      let answer = try await client.put(id.text, .jitPolicies, body: body, purpose: purpose)
+      // What is wrong with the policy does not get better by sending it again.
+      let isOdd = PolicyEdit.entryWithoutProtocol(in: body) != nil
+      let answer = try await client.put(
+        id.text, .jitPolicies, body: body, hasFallBack: isOdd, purpose: purpose)
       return (try? answer.json()).map { PolicyEdit.machines(of: $0) } ?? []
     } catch {
       throw Self.explainWrite(error, id, body)
@@ -220,6 +223,19 @@ extension JITPolicies {
     _ failure: Failure, _ id: ResourceID, _ body: JSONTree
   ) -> Failure {
     var failure = explain(failure, id)
+    if [.azureRefused, .azureUnavailable].contains(failure.code), failure.httpStatus != 503,
+      let (machine, ports) = PolicyEdit.entryWithoutProtocol(in: body)
+    {
+      let list = ports.map(String.init).joined(separator: ", ")
+      failure.code = .jitEnableFailed
+      failure.what = "cannot write the just-in-time policy \(id.name)"
+      failure.why =
+        "what it says of \(machine.name) has no protocol for port \(list), which Azure may not take: "
+        + (failure.why ?? "no reason")
+      failure.next =
+        "jitconnect edit \(machine.text)" + ports.map { " --port \($0)/any" }.joined()
+      return failure
+    }
     guard [.azureRefused, .jitNotEnabled, .policyForbidsDuration].contains(failure.code) else {
       return failure
     }

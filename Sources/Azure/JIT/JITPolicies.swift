@@ -34,7 +34,7 @@ package struct JITPolicies: Sendable {
     func all(
       _ result: Result<[JITPolicy], Failure>
     ) -> [String: Result<[JITPolicy], Failure>] {
-      Dictionary(groups.map { ($0.lowercased(), result) }) { first, _ in first }
+      Dictionary(groups.map { ($0.lowercased(), Self.known(result, in: $0)) }) { first, _ in first }
     }
     let whole = await outcome { () async throws(Failure) in
       try await read("/subscriptions/\(subscription)", of: "subscription \(subscription)")
@@ -52,8 +52,30 @@ package struct JITPolicies: Sendable {
     // A policy may hold machines of another group.
     let readable = parts.flatMap { (try? $0.get()) ?? [] }
     return Dictionary(
-      zip(groups.map { $0.lowercased() }, parts.map { $0.map { _ in readable } })
+      zip(groups, parts).map { group, part in
+        (group.lowercased(), Self.known(part.map { _ in readable }, in: group))
+      }
     ) { first, _ in first }
+  }
+
+  /// A policy that does not name its machines may hold any of its group.
+  private static func known(
+    _ result: Result<[JITPolicy], Failure>, in group: String
+  ) -> Result<[JITPolicy], Failure> {
+    guard case .success(let policies) = result,
+      let silent = silent(group, in: policies)
+    else { return result }
+    return .failure(
+      Failure(
+        .azureAnswerInvalid, what: "cannot tell which machines have just-in-time access",
+        why: "the policy \(printable(silent.name, limit: 100)) of \(group) came without its list of "
+          + "virtual machines",
+        next: "try again; a proxy on the way may have changed the answer"))
+  }
+
+  /// The policy of a group that does not say which machines it holds, if there is one.
+  package static func silent(_ group: String, in policies: [JITPolicy]) -> JITPolicy? {
+    policies.first { !$0.listsMachines && $0.resourceGroup.lowercased() == group.lowercased() }
   }
 
   /// Every policy of a resource group.
@@ -166,9 +188,17 @@ package struct JITPolicies: Sendable {
   }
 
   private func read(_ scope: String, of noun: String) async throws(Failure) -> [JITPolicy] {
-    try await client.list(
+    let purpose = "list the just-in-time policies of \(noun)"
+    let items = try await client.list(
       scope + "/providers/Microsoft.Security/jitNetworkAccessPolicies", .jitPolicies,
-      purpose: "list the just-in-time policies of \(noun)"
-    ).compactMap { JITPolicy(tree: $0) }
+      purpose: purpose)
+    let policies = items.compactMap { JITPolicy(tree: $0) }
+    guard policies.count == items.count else {
+      throw Failure(
+        .azureAnswerInvalid, what: "cannot \(purpose)",
+        why: "one of them came without the id of a policy",
+        next: "try again; a proxy on the way may have changed the answer")
+    }
+    return policies
   }
 }
