@@ -122,11 +122,13 @@ package struct PolicyWork: Sendable {
           prepared = try await prepare(plan)
           try await confirm([prepared])
         case .jitEnableFailed:
-          guard let gone = try await deletedMachine(error, prepared) else { throw error }
+          guard let gone = try await deletedMachine(error, prepared) else {
+            throw error.naming(plan.edits.first?.machine)
+          }
           var next = plan
           next.dropping.append(gone)
           prepared = try await prepare(next)
-        default: throw error
+        default: throw error.naming(plan.edits.first?.machine)
         }
       }
     }
@@ -148,7 +150,8 @@ package struct PolicyWork: Sendable {
       .policyChanged,
       what: "somebody else changed what the policy \(plan.policy.name) says of \(names) meanwhile",
       why: wasWritten ? "this change was written, and replaced by that one" : "nothing was written",
-      next: "look at it (jitconnect status \(plan.edits.first?.machine.text ?? "")), then: \(retype)")
+      next:
+        "look at it (jitconnect status \(plan.edits.first?.machine.text ?? "")), then: \(retype)")
   }
 
   // MARK: Questions

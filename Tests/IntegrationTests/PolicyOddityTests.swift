@@ -4,7 +4,7 @@ import Testing
 
 /// Policies, plans and answers that are odd and still Azure's.
 @Suite(.limited) struct PolicyOddityTests {
-  private static func failing(
+  fileprivate static func failing(
     _ stage: Stage, _ effect: Fault.Effect, _ method: String, _ path: String
   ) {
     var fault = Fault(effect, method: method, path: path)
@@ -146,5 +146,55 @@ import Testing
     let run = try await stage.run(["doctor", "web1"])
     #expect(run.text.contains("plan\tunknown\t"), "\(run.text)")
     #expect(!run.text.contains("az security pricing create"))
+  }
+}
+
+extension PolicyOddityTests {
+  // MARK: The next command
+
+  static let refusals: [(code: String, status: Int, next: String)] = [
+    ("NoRegisteredProviderFound", 400, "az provider show --namespace Microsoft.Security "),
+    ("ScopeLocked", 409, "az lock list "),
+    ("RequestDisallowedByPolicy", 403, "az policy assignment list "),
+    ("Odd", 400, "jitconnect doctor "),
+    ("Odd", 302, "try again; "),
+  ]
+
+  @Test("every refusal says what to type next", arguments: refusals.indices)
+  func next(index: Int) async throws {
+    let (code, status, next) = Self.refusals[index]
+    for (method, words) in [
+      ("GET", ["status", "web1"]), ("PUT", ["enable", "web1", "--yes"]),
+      ("POST", ["web1", "true"]),
+    ] {
+      let stage = try await Stage.greeting(hasPolicy: method != "PUT")
+      let path = method == "POST" ? "/initiate" : "Microsoft.Security"
+      Self.failing(stage, .error(status, code: code, message: "odd"), method, path)
+      let run = try await stage.run(method == "POST" ? stage.options() + words : words)
+      #expect(run.status != 0)
+      #expect(run.error.contains("next: \(next)"), "\(words) \(run.error)")
+    }
+  }
+
+  @Test("what is not there, or not enabled, says what to type next")
+  func absent() async throws {
+    let stage = try await Stage.greeting()
+    let id = try #require(
+      stage.simulator.policy()?["properties"]?["virtualMachines"]?.elements?.first?["id"]?.text)
+    let gone = try await stage.run(["status", id.replacing("/web1", with: "/web9")])
+    #expect(gone.code == "vm-not-found", "\(gone.error)")
+    #expect(gone.error.contains("next: see which there are: jitconnect list --subscription "))
+    let bad = try await stage.run(["enable", "web1", "--port", "22:max=25h"])
+    #expect(bad.code == "usage")
+    #expect(bad.error.contains("next: write it as 30m"), "\(bad.error)")
+    Self.failing(
+      stage, .error(404, code: "PolicyNotFound", message: "no policy"), "POST", "/initiate")
+    let connect = try await stage.connect()
+    #expect(connect.code == "jit-not-enabled", "\(connect.error)")
+    #expect(connect.error.contains("next: jitconnect enable "), "\(connect.error)")
+    #expect(try await stage.run(["disable", "web1", "--yes"]).status == 0)
+    let again = try await stage.run(["disable", "web1", "--yes"])
+    #expect(again.code == "jit-not-enabled")
+    #expect(again.error.contains("jitconnect list --subscription "), "\(again.error)")
   }
 }

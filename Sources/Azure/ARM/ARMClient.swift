@@ -96,7 +96,7 @@ package struct ARMClient: Sendable {
       throw Failure(
         .azureAnswerInvalid, what: "cannot \(purpose)",
         why: "the answer points to \(printable(url, limit: 200)), which is not on "
-          + cloud.resourceManager)
+          + cloud.resourceManager, next: Failure.proxyMayHaveAnswered)
     }
     return try await perform(
       ARMCall(

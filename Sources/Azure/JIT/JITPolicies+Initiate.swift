@@ -24,7 +24,15 @@ extension JITPolicies {
       }
       return JITRequest(tree: tree, serverDate: answer.serverDate)
     } catch {
-      let failure = Self.explain(error, policy)
+      var failure = Self.explain(error, policy).naming(request.machines.first?.id)
+      if let machine = request.machines.first?.id.text {
+        switch failure.code {
+        case .jitNotEnabled: failure.next = "jitconnect enable \(machine)"
+        case .policyForbidsRequest:
+          failure.next = "see what the policy allows: jitconnect status \(machine)"
+        default: break
+        }
+      }
       // An answer that cannot be read, or none: Azure may have acted on the request.
       guard [.networkFailed, .azureUnavailable, .azureAnswerInvalid].contains(failure.code),
         !failure.connectionWasNotMade, let found = await heard(policy, request, since: begun)
@@ -82,7 +90,6 @@ extension JITPolicies {
         + "--tier Standard --subplan P2 --subscription \(policy.subscription)"
     } else if mentions(failure.why, Assumptions.notASubset) {
       failure.code = .policyForbidsRequest
-      failure.next = "ask for a port, a source and a time that the policy allows"
     } else if mentions(failure.why, Assumptions.ipv6Source) {
       failure.code = .addressNotIPv4
       failure.next = "name an IPv4 address with --source"

@@ -186,7 +186,7 @@ extension JITPolicies {
           throw Failure(
             .jitEnableFailed, what: "cannot \(purpose)",
             why: "Azure ended the change of the policy \(id.name) as Failed",
-            next: "see the subscription's activity log")
+            next: "az monitor activity-log list --offset 1h --subscription \(id.subscription)")
         }
         if !policy.isSettling || isOver || limit == nil { return policy }
       } catch {

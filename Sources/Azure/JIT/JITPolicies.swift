@@ -68,9 +68,10 @@ package struct JITPolicies: Sendable {
     return .failure(
       Failure(
         .azureAnswerInvalid, what: "cannot tell which machines have just-in-time access",
-        why: "the policy \(printable(silent.name, limit: 100)) of \(group) came without its list of "
+        why:
+          "the policy \(printable(silent.name, limit: 100)) of \(group) came without its list of "
           + "virtual machines",
-        next: "try again; a proxy on the way may have changed the answer"))
+        next: Failure.proxyMayHaveAnswered))
   }
 
   /// The policy of a group that does not say which machines it holds, if there is one.
@@ -142,13 +143,6 @@ package struct JITPolicies: Sendable {
       return try await get(id).tree
     } catch {
       guard error.code == .notFound else { throw error }
-      guard seen == nil else {
-        throw Failure(
-          .policyChanged,
-          what: "the policy \(id.name) was there a moment ago, and now Azure says that it is not",
-          why: "either it was deleted meanwhile, or Azure is not of one mind; nothing was written",
-          next: "see what is there, then try again: jitconnect list", cause: error.cause)
-      }
       guard Assumptions.meansAbsent(error.serviceCode ?? "") else {
         var failure = error
         failure.code = .azureAnswerInvalid
@@ -157,6 +151,13 @@ package struct JITPolicies: Sendable {
           + "written"
         failure.next = "try again; a proxy on the way may have answered in Azure's place"
         throw failure
+      }
+      guard seen == nil else {
+        throw Failure(
+          .policyChanged,
+          what: "the policy \(id.name) was there a moment ago, and now Azure says that it is not",
+          why: "either it was deleted meanwhile, or Azure is not of one mind; nothing was written",
+          next: "see what is there, then try again: jitconnect list", cause: error.cause)
       }
       return nil
     }
@@ -197,7 +198,7 @@ package struct JITPolicies: Sendable {
       throw Failure(
         .azureAnswerInvalid, what: "cannot \(purpose)",
         why: "one of them came without the id of a policy",
-        next: "try again; a proxy on the way may have changed the answer")
+        next: Failure.proxyMayHaveAnswered)
     }
     return policies
   }
