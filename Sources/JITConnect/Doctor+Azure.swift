@@ -111,7 +111,7 @@ extension Doctor {
             "--name", "VirtualMachines", "--tier", "Standard", "--subplan", "P2",
           ]))
       }
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       // "Off" is told by a plan's answer; that there is none tells nothing.
       return .unknown("plan", error.what, Finding.lines(of: error))
     } catch {
