@@ -49,6 +49,7 @@ import Testing
     ("no machines", json(#"{"properties":{"requests":[]}}"#)),
     ("machines null", json(#"{"properties":{"virtualMachines":null}}"#)),
     ("machines an object", json(#"{"properties":{"virtualMachines":{}}}"#)),
+    ("machine without id", json(#"{"properties":{"virtualMachines":[{"ports":[]}]}}"#)),
     ("page", .page(404)), ("empty", .empty(404)),
     ("subscription", .error(404, code: "SubscriptionNotFound", message: "no such subscription")),
     ("stale", .error(404, code: "ResourceNotFound", message: "no such resource")),
@@ -86,6 +87,36 @@ import Testing
       #expect(run.code == "azure-answer-invalid", "\(run.error)")
       #expect(stage.count("PUT", "/") == 0)
     }
+  }
+
+  @Test("a policy that lacks what its list holds is not written over; where both lack it, it is")
+  func fewerThanListed() async throws {
+    let stage = try Self.stage()
+    guard var policy = stage.simulator.policy() else {
+      Issue.record("no policy")
+      return
+    }
+    policy["properties"] = ["virtualMachines": []]
+    let text = String(decoding: policy.encoded, as: UTF8.self)
+    for words in [["enable", "db1"], ["disable", "web2"]] {
+      Self.spoil(stage, Self.json(text), times: nil)
+      let run = try await stage.run(words + ["--yes"])
+      #expect(run.code == "policy-changed", "\(run.error)")
+      #expect(run.error.contains("next: "))
+      // One that is behind and comes round is waited for.
+      stage.simulator.clearFaults()
+      Self.spoil(stage, Self.json(text), times: 1)
+      #expect(try await stage.run(words + ["--yes"]).status == 0)
+    }
+    #expect(Self.names(stage) == ["web1", "db1"])
+
+    let other = try Self.stage()
+    other.simulator.beforeNext("GET", "/jitNetworkAccessPolicies/default") { simulator in
+      simulator.add(SimulatedPolicy(entries: [.init("web1", ports: [.init(22), .init(8443)])]))
+    }
+    let run = try await other.run(["enable", "db1", "--yes"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(Self.names(other) == ["web1", "db1"])
   }
 
   // MARK: Somebody else

@@ -131,9 +131,21 @@ package struct JITPolicies: Sendable {
     guard known.contains(where: { PolicyEdit.entry(of: $0, in: first) == nil }) else {
       return first
     }
-    // Entries are missing that were there a moment ago: believed where they are missing twice.
+    // Entries are missing that were there a moment ago: believed where the list lacks them too.
     try await client.pacing.pause(.seconds(1))
-    return try await treeIfPresent(id, seen)
+    let second = try await treeIfPresent(id, seen)
+    let missing = known.filter { PolicyEdit.entry(of: $0, in: second) == nil }
+    guard !missing.isEmpty else { return second }
+    let listed = try await list(subscription: id.subscription, resourceGroup: id.resourceGroup)
+      .first { $0.id == id }
+    if let entry = missing.first(where: { listed?.machine($0) != nil }) {
+      throw Failure(
+        .policyChanged,
+        what: "Azure's list of policies and the policy \(id.name) itself are not of one mind",
+        why: "\(entry.name) is in the one and not in the other; nothing was written",
+        next: "try again in a minute: jitconnect list shows what the list says")
+    }
+    return second
   }
 
   private func treeIfPresent(
