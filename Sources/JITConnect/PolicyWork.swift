@@ -40,7 +40,12 @@ package struct PolicyWork: Sendable {
 
   /// Reads the policy of a plan and applies the plan to it; nothing is written.
   package func prepare(_ plan: PolicyPlan) async throws(Failure) -> Prepared {
-    let before = try await azure.policies.present(plan.policy, seen: plan.listed?.tree)
+    let before: JSONTree?
+    do throws(Failure) {
+      before = try await azure.policies.present(plan.policy, seen: plan.listed?.tree)
+    } catch {
+      throw retyping(error)
+    }
     guard !plan.hasLostEntry(in: before) else { throw changedMeanwhile(plan) }
     if let base = plan.base, !plan.entries(in: before).areSame(as: [base]) {
       throw changedMeanwhile(plan)
@@ -128,11 +133,19 @@ package struct PolicyWork: Sendable {
           var next = plan
           next.dropping.append(gone)
           prepared = try await prepare(next)
-        default: throw error.naming(plan.edits.first?.machine)
+        default: throw retyping(error).naming(plan.edits.first?.machine)
         }
       }
     }
     throw changedMeanwhile(prepared.plan)
+  }
+
+  /// What "try again" means.
+  private func retyping(_ failure: Failure) -> Failure {
+    guard failure.next == Failure.proxyMayHaveAnswered else { return failure }
+    var failure = failure
+    failure.next = "a proxy on the way may have changed the answer; again: \(retype)"
+    return failure
   }
 
   private func result(

@@ -124,7 +124,8 @@ extension Failure {
       (why.map { $0 + "\n" } ?? "")
       + "the policy allows \(block.text), and Azure may want that word for word instead of \(sources)"
     failure.next =
-      "jitconnect request \(item.machine.name):\(item.plan.port) --source \(block.text)"
+      "jitconnect request \(item.machine.resourceGroup)/\(item.machine.name):\(item.plan.port) "
+      + "--source \(block.text)"
     return failure
   }
 

@@ -55,7 +55,7 @@ import Testing
     let run = try await stage.connect()
     #expect(run.code == "policy-forbids-request", "\(run.error)")
     #expect(stage.requests.count == 1)
-    let next = "jitconnect request web1:\(stage.port()) --source 203.0.113.0/24"
+    let next = "jitconnect request rg-demo/web1:\(stage.port()) --source 203.0.113.0/24"
     #expect(run.error.contains("next: \(next)\n"), "\(run.error)")
     let words = next.split(separator: " ").dropFirst().map(String.init)
     let request = try await stage.run(words)

@@ -48,7 +48,8 @@ extension Failure {
   }
 
   /// Where Azure's answer is none of Azure's.
-  static let proxyMayHaveAnswered = "try again; a proxy on the way may have changed the answer"
+  package static let proxyMayHaveAnswered =
+    "try again; a proxy on the way may have changed the answer"
 
   /// Where nothing better is known, not even which machine it is about.
   static let doctor = "jitconnect doctor VM"

@@ -161,7 +161,7 @@ package struct JITPolicies: Sendable {
         failure.why =
           "this may not mean that there is no such policy: \(error.why ?? "HTTP 404"); nothing was "
           + "written"
-        failure.next = "try again; a proxy on the way may have answered in Azure's place"
+        failure.next = Failure.proxyMayHaveAnswered
         throw failure
       }
       guard seen == nil else {
