@@ -100,7 +100,9 @@ struct SSHSurroundingsTests {
     let error = try await server.compare(["box", "echo $JIT_X"])
     #expect(error.own == error.ssh)
     #expect(error.own.contains("seen"))
-    let wide = try SSHServer(config: ["Match exec \"sleep 70 2>/dev/null & true\"", "SetEnv JIT_X=in"])
+    let wide = try SSHServer(config: [
+      "Match exec \"sleep 70 2>/dev/null & true\"", "SetEnv JIT_X=in",
+    ])
     let run = try await wide.run(["-G", "box"])
     #expect(run.ending == .exited(0))
     #expect(run.text.contains("setenv JIT_X=in"))
@@ -146,7 +148,8 @@ struct SSHSurroundingsTests {
   @Test(
     "a server that never says who it is, or speaks another version, is given up",
     arguments: [
-      ("yes line", "No SSH"), ("tr '\\0' x </dev/zero | head -c 20000; sleep 70 2>/dev/null", "Banner too long"),
+      ("yes line", "No SSH"),
+      ("tr '\\0' x </dev/zero | head -c 20000; sleep 70 2>/dev/null", "Banner too long"),
       ("echo SSH-1.5-old; sleep 70 2>/dev/null", "Protocol major versions differ: 2 vs. 1"),
     ])
   func noBanner(_ server: String, _ words: String) async throws {
