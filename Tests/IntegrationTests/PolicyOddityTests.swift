@@ -157,7 +157,7 @@ extension PolicyOddityTests {
     ("ScopeLocked", 409, "az lock list "),
     ("RequestDisallowedByPolicy", 403, "az policy assignment list "),
     ("Odd", 400, "jitconnect doctor "),
-    ("Odd", 302, "try again; "),
+    ("Odd", 302, "a proxy on the way may have changed the answer"),
   ]
 
   @Test("every refusal says what to type next", arguments: refusals.indices)
@@ -172,7 +172,8 @@ extension PolicyOddityTests {
       Self.failing(stage, .error(status, code: code, message: "odd"), method, path)
       let run = try await stage.run(method == "POST" ? stage.options() + words : words)
       #expect(run.status != 0)
-      #expect(run.error.contains("next: \(next)"), "\(words) \(run.error)")
+      let line = run.error.split(separator: "\n").last { $0.hasPrefix("  next: ") } ?? ""
+      #expect(line.contains(next), "\(words) \(run.error)")
     }
   }
 
