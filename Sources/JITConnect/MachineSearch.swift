@@ -8,7 +8,7 @@ import Terminal
 /// Finds the machine that a name means, and asks or lists where it means several or none.
 package struct MachineSearch: Sendable {
   private let world: World
-  let azure: AzureAccess
+  package let azure: AzureAccess
   private let settings: JitSettings
   /// What is typed before a machine's name to do the same again.
   private let command: String

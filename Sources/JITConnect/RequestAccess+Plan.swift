@@ -6,7 +6,22 @@ import Terminal
 extension RequestAccess {
   // MARK: The machines
 
+  /// Each port of each machine once, however many names lead to it: to ask for a window is not
+  /// idempotent.
   func find(_ choice: Choice) async throws(Failure) -> [PortAccess] {
+    var seen: Set<Place> = []
+    return try await findEach(choice).filter { access in
+      guard let machine = access.machine, let port = access.port else { return true }
+      return seen.insert(Place(machine: machine.id, port: port)).inserted
+    }
+  }
+
+  private struct Place: Hashable {
+    var machine: ResourceID
+    var port: Int
+  }
+
+  private func findEach(_ choice: Choice) async throws(Failure) -> [PortAccess] {
     switch choice {
     case .named(let wishes):
       let found = try await search.findAll(wishes.map(\.target))

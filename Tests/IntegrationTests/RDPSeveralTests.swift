@@ -31,6 +31,20 @@ import Testing
     #expect(stage.requests.count == 2)
   }
 
+  @Test("one machine by two names is opened once, and the second is told", .timeLimit(.minutes(1)))
+  func twice() async throws {
+    let stage = try stage(["win1"])
+    let group = SimulatedMachine("win1").resourceGroup
+    for options in [[], ["--output", "all/"]] {
+      let before = stage.requests.count
+      let run = try await stage.run(
+        ["rdp"] + options + ["win1", "\(group)/win1"], environment: ["XDG_STATE_HOME": nil])
+      #expect(run.code == "usage", "\(run.error)")
+      #expect(run.error.contains("win1 is named twice"))
+      #expect(stage.requests.count <= before + 1)
+    }
+  }
+
   @Test("one that fails is told, and does not keep the others from theirs")
   func partly() async throws {
     let stage = try stage(["win1", "win2"])
