@@ -38,3 +38,8 @@ extension MachineSearch {
     return MachineView(machine: try await confirmation.machine(), policies: policies)
   }
 }
+
+extension VirtualMachine {
+  /// `group/name`, as every command takes it.
+  package var shortPath: String { "\(resourceGroup)/\(name)" }
+}

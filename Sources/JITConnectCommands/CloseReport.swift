@@ -50,7 +50,7 @@ struct CloseReport: Encodable {
   /// That a window stays, until when, and what to type next; nil where it does not.
   static func failure(_ closed: ClosedWindow, _ common: VerbOptions, now: Date) -> Failure? {
     guard case .left(let end, let stay) = closed.ending else { return nil }
-    let machine = "\(closed.machine.resourceGroup)/\(closed.machine.name)"
+    let machine = closed.machine.shortPath
     func retype(_ verb: String, keepsOthers: Bool = false) -> String {
       var command = RetypedCommand(verb, common)
       command.add("--keep-others", if: keepsOthers)

@@ -72,6 +72,23 @@ import Testing
     #expect(Self.ports(stage.requests.first).count == 1)
   }
 
+  @Test("what to type next is this verb's, with its options and a port that is allowed")
+  func retyped() async throws {
+    let stage = try Self.stage { $0.machines.append(SimulatedMachine("bare")) }
+    let forbidden = try await stage.run(["request", "--for", "1h", "web1:80", "--no-wait"])
+    #expect(
+      forbidden.error.contains("next: jitconnect request --for 1h --no-wait rg-demo/web1:22\n"),
+      "\(forbidden.error)")
+    let bare = try await stage.run(["request", "bare:8080"])
+    #expect(
+      bare.error.contains("next: jitconnect enable --port 8080 rg-demo/bare\n"), "\(bare.error)")
+    let soon = try await stage.run(["request", "web1", "--for", "soon"])
+    #expect(soon.error.contains("]: --for: invalid time value."), "\(soon.error)")
+    let json = try await stage.run(["ssh-config", "--json", "web1"])
+    #expect(json.status == 64)
+    #expect(json.text.isEmpty)
+  }
+
   @Test("the port is waited for and connected to nowhere")
   func waits() async throws {
     let stage = try await Stage.greeting()
