@@ -86,7 +86,7 @@ extension VerbOptions {
       let name = SSHLongOption.words(setting: keyword, to: value).first ?? keyword.rawValue
       let option = name.split(separator: "=").first.map(String.init) ?? name
       throw Failure(
-        .settingInvalid, what: "\(option): \(printable(error.message, limit: 300))",
+        .configInvalid, what: "\(option): \(printable(error.message, limit: 300))",
         next: "correct it and try again")
     }
   }
