@@ -13,6 +13,8 @@ package struct TypedCommand: Sendable {
   private let options: [String]
   private let destination: SSHDestination
   private let rest: [String]
+  /// Whether the remote command is left out.
+  private let isShortened: Bool
 
   /// A verb's, with the machine at the end.
   ///
@@ -22,6 +24,7 @@ package struct TypedCommand: Sendable {
     self.options = options
     destination = (try? SSHDestination.parse(target)) ?? SSHDestination(host: target)
     rest = []
+    isShortened = false
   }
 
   /// ssh's: the words behind the program's name and the verb.
@@ -36,13 +39,16 @@ package struct TypedCommand: Sendable {
     options = Array(words[..<place])
     destination = line.destination ?? SSHDestination(host: "")
     var rest = Array(words[place...].dropFirst())
+    var isShortened = false
     if let start = line.commandStart, start > place, start <= words.count {
       let command = words[start...].joined(separator: " ")
       if command.utf8.count > Self.mostCommandBytes || command.utf8.contains(where: { $0 < 0x20 }) {
-        rest = Array(words[(place + 1)..<start]) + ["…"]
+        rest = Array(words[(place + 1)..<start])
+        isShortened = true
       }
     }
     self.rest = rest
+    self.isShortened = isShortened
   }
 
   /// For the same machine with one option more, in place of what was typed for it.
@@ -81,7 +87,8 @@ package struct TypedCommand: Sendable {
 
   private func line(_ more: [String], _ options: [String], _ host: String) -> String {
     let user = destination.user.map { $0 + "@" } ?? ""
-    let port = destination.port.map { ["-p", String($0)] } ?? []
-    return shellLine(head + more + options + port + [user + host] + rest)
+    let port = more.first == "-p" ? [] : destination.port.map { ["-p", String($0)] } ?? []
+    let line = shellLine(head + more + options + port + [user + host] + rest)
+    return isShortened ? line + " …" : line
   }
 }
