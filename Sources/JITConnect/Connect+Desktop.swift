@@ -42,6 +42,7 @@ extension Connect {
       return false
     }
     let plan = try await desktop.plan(world, options, commandLine)
+    try desktop.claim(machine)
     if case .file(let path) = try desktop.place(
       of: machine.id.text, name: machine.name, plan, world)
     {

@@ -156,7 +156,8 @@ extension World {
     case .interrupted: throw Failure(.interrupted, what: "interrupted")
     default:
       throw Failure(
-        .declined, what: "nothing was requested", why: text, next: "\(retype) lets both in")
+        .declined, what: "nothing was requested",
+        why: "\(text); with --keep-others both are let in", next: retype)
     }
   }
 }

@@ -147,7 +147,7 @@ struct SSHCommand {
     let desktop = DesktopPreparation(report: DesktopReport.writer(line.has(.json)))
     let connect = Connect(
       world, options, line, goal: isSSHAlone ? .session : .sessionOrDesktop, desktop: desktop,
-      words: words)
+      words: words, typed: TypedCommand(words, line, verb: isSSHAlone ? "ssh" : nil))
     do {
       return try await connect.run()
     } catch let failure as Failure {

@@ -253,6 +253,8 @@ import Testing
     ),
     (.error(404, "PolicyNotFound", "?"), .jitNotEnabled),
     (.error(404, "ResourceNotFound", "?"), .jitNotEnabled),
+    (.error(404, "SubscriptionNotFound", "?"), .notFound),
+    (.error(404, "ResourceGroupNotFound", "?"), .notFound),
     (
       .error(
         400, "BadRequest",

@@ -78,6 +78,12 @@ extension JITPolicies {
     }
   }
 
+  /// Whether a 404 is the policy's: the subscription and the group have codes of their own, which
+  /// say what is gone.
+  private static func isAboutPolicy(_ code: String?) -> Bool {
+    [Assumptions.policyNotFound.lowercased(), "resourcenotfound", "notfound"].contains(code ?? "")
+  }
+
   /// Puts what is known of the JIT service over a general refusal.
   static func explain(_ failure: Failure, _ policy: ResourceID) -> Failure {
     var failure = failure
@@ -93,9 +99,11 @@ extension JITPolicies {
     } else if mentions(failure.why, Assumptions.ipv6Source) {
       failure.code = .addressNotIPv4
       failure.next = "name an IPv4 address with --source"
-    } else if failure.serviceCode == Assumptions.policyNotFound.lowercased() || status == 404 {
+    } else if status == 404, isAboutPolicy(failure.serviceCode) {
       failure.code = .jitNotEnabled
       failure.what = "the just-in-time policy \(policy.name) is not there any more"
+    } else if status == 404 {
+      failure.next = "see what is in sight: jitconnect list"
     } else if status == 400, mentions(failure.why, Assumptions.durationWord),
       !mentions(failure.why, Assumptions.otherDurationWord)
     {
