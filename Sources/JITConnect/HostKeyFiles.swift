@@ -62,7 +62,8 @@ struct HostKeyFiles {
       case .acceptNew: .acceptNew
       }
     var rule = HostTrust(
-      host: options.hostName ?? options.originalHost, address: address?.host,
+      host: machine == nil ? options.connectHost : options.hostName ?? options.originalHost,
+      address: address?.host,
       port: port, alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey

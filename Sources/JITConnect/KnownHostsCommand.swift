@@ -34,7 +34,7 @@ struct KnownHostsCommand: Sendable {
     self.environment = environment
     console = world.console
     self.name = name
-    host = (options.hostName ?? options.originalHost).lowercased()
+    host = options.connectHost.lowercased()
   }
 
   /// Why the program is run, as ssh says it in `%I`.

@@ -183,6 +183,18 @@ struct AgentClient: ~Copyable {
   }
 }
 
+extension SSHSession {
+  /// Why there is no agent at that socket; nil where one listens.
+  package static func agentProblem(_ path: String) -> String? {
+    do throws(AgentClient.Problem) {
+      _ = try AgentClient(path: path)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+}
+
 extension AgentClient.Problem: CustomStringConvertible {
   var description: String {
     switch self {

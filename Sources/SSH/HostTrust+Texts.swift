@@ -111,6 +111,13 @@ extension HostTrust {
       why: "the key of \(shown) is marked as revoked in \(place)")
   }
 
+  /// Somebody was asked and did not say yes.
+  var declined: Failure {
+    Failure(
+      .hostKeyUnknown, what: "Host key verification failed",
+      why: "the key of \(shown) was not accepted")
+  }
+
   func unknown(_ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]) -> Failure {
     var why = "no \(key.typeName) host key is known for \(shown)"
     if !other.isEmpty {
@@ -120,12 +127,15 @@ extension HostTrust {
     }
     if checking == .yes { why += " and you have requested strict checking" }
     if checking == .ask, !canAsk { why += " and nobody can be asked" }
+    if file == nil { why += ", and there is no known_hosts file to keep one in" }
     if let line = known.authorities(for: this).first { why += ". " + authorityNote(line) }
     return Failure(
       .hostKeyUnknown, what: "Host key verification failed", why: why,
-      next: checking == .yes
-        ? "compare \(key.fingerprint) with the server's own and add it to \(printable(file ?? "known_hosts"))"
-        : "connect once from a terminal and compare \(key.fingerprint), or -o StrictHostKeyChecking=accept-new"
+      next: file == nil
+        ? "name a file with -o UserKnownHostsFile=… and compare \(key.fingerprint)"
+        : checking == .yes
+          ? "compare \(key.fingerprint) with the server's own and add it to \(printable(file ?? "known_hosts"))"
+          : "connect once from a terminal and compare \(key.fingerprint), or -o StrictHostKeyChecking=accept-new"
     )
   }
 }

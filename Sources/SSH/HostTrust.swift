@@ -17,7 +17,7 @@ package struct HostTrust: Sendable {
   /// `HostKeyAlias`: looked up and written in place of host and port.
   package var alias: String?
   package var checking: Checking
-  /// Where a new key goes; nil keeps none.
+  /// Where a new key goes; nil where there is no such file, and so no way to trust one.
   package var file: String?
   package var hashesNames: Bool
   /// Whether somebody can be asked.
@@ -85,14 +85,14 @@ package struct HostTrust: Sendable {
       return .refuse(warning: changedWarning(key, lines), changed(key, lines))
     case .otherType(let lines):
       switch checking {
-      case .off: return .remember
+      case .off: return remembering(key, known, other: lines)
       // "New" means a host without keys: another type is what a false server would show.
       case .yes, .acceptNew: return .refuse(warning: [], unknown(key, known, other: lines))
       case .ask: return asking(key, known, other: lines)
       }
     case .unknown:
       switch checking {
-      case .off, .acceptNew: return .remember
+      case .off, .acceptNew: return remembering(key, known, other: [])
       case .yes: return .refuse(warning: [], unknown(key, known, other: []))
       case .ask: return asking(key, known, other: [])
       }
@@ -100,8 +100,18 @@ package struct HostTrust: Sendable {
   }
 
   private func asking(_ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]) -> Decision {
-    guard canAsk else { return .refuse(warning: [], unknown(key, known, other: other)) }
+    guard canAsk, file != nil else {
+      return .refuse(warning: [], unknown(key, known, other: other))
+    }
     return .ask(lines: questionLines(key, known, other: other), question: Self.question)
+  }
+
+  /// A key that can be kept nowhere would be taken anew each time, from whomever: no setting trusts
+  /// that, as with ssh.
+  private func remembering(
+    _ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]
+  ) -> Decision {
+    file == nil ? .refuse(warning: [], unknown(key, known, other: other)) : .remember
   }
 
   /// Decides, asks where that is needed, and writes the key down.
@@ -126,23 +136,22 @@ package struct HostTrust: Sendable {
       lines.forEach(log.note)
       while true {
         guard let answer = try prompts.line(question) else {
-          throw unknown(key, known, other: [])
+          throw declined
         }
         switch Self.reply(answer, to: key) {
         case .yes:
           try remember(key, log: log)
           return true
         case .no:
-          throw Failure(
-            .hostKeyUnknown, what: "Host key verification failed",
-            why: "the key of \(shown) was not accepted")
+          throw declined
         case .unclear: question = "Please type 'yes', 'no' or the fingerprint: "
         }
       }
     case .distrusted(let warning):
       warning.forEach(log.note)
-      log.note(
-        "Password authentication is disabled to avoid man-in-the-middle attacks.")
+      for method in ["Password", "Keyboard-interactive"] {
+        log.note("\(method) authentication is disabled to avoid man-in-the-middle attacks.")
+      }
       return false
     case .refuse(let warning, let failure):
       warning.forEach(log.note)

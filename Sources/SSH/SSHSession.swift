@@ -106,7 +106,10 @@ package final class SSHSession: @unchecked Sendable {
     }
     handshakeTime = ContinuousClock.now - began
     opening = nil
-    log.debug1("Remote protocol version 2.0, remote software version \(handle.serverBanner)")
+    let banner = serverBanner.split(separator: "-", maxSplits: 2, omittingEmptySubsequences: false)
+    log.debug1(
+      "Remote protocol version \(banner.dropFirst().first ?? ""), remote software version "
+        + (banner.dropFirst(2).first ?? ""))
     for (name, method) in [
       ("kex: algorithm", SessionHandle.Method.keyExchange), ("kex: host key algorithm", .hostKey),
       ("kex: server->client cipher", .cipherToClient), ("kex: server->client MAC", .macToClient),
@@ -333,6 +336,11 @@ package final class SSHSession: @unchecked Sendable {
       next: "--client openssh knows more algorithms", cause: failure.cause)
   }
 
+  /// What stands among the key exchanges and is none: it tells the server what we understand.
+  private static func isSignal(_ name: String) -> Bool {
+    name.hasPrefix("ext-info-") || name.hasPrefix("kex-strict-")
+  }
+
   private func offer(_ algorithms: AlgorithmPreferences) throws(Failure) {
     for (method, wanted, name) in [
       (SessionHandle.Method.keyExchange, algorithms.keyExchange, "KexAlgorithms"),
@@ -342,7 +350,7 @@ package final class SSHSession: @unchecked Sendable {
       (.macToServer, algorithms.macs, "MACs"), (.macToClient, algorithms.macs, "MACs"),
     ] {
       // The library refuses a list with any name it does not know; ssh passes over them.
-      let known = handle.supported(method)
+      let known = handle.supported(method).filter { !Self.isSignal($0) }
       let names = wanted.filter { known.contains($0) }
       guard !names.isEmpty else {
         throw Failure(
