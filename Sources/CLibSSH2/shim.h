@@ -31,8 +31,9 @@ struct clibssh2_context {
   clibssh2_released released;
 };
 
-// Message numbers (RFC 4252 and 4254).
+// Message numbers (RFC 8308, 4252 and 4254).
 enum {
+  CLIBSSH2_EXT_INFO = 7,
   CLIBSSH2_USERAUTH_FAILURE = 51,
   CLIBSSH2_CHANNEL_CLOSE = 97,
   CLIBSSH2_CHANNEL_REQUEST = 98
@@ -60,6 +61,7 @@ static inline void clibssh2_show(void *pointer, void **abstract) {
   if (context->released == NULL) return;
   const unsigned char *bytes = pointer;
   if (!context->shows_all) switch (bytes[0]) {
+    case CLIBSSH2_EXT_INFO:
     case CLIBSSH2_USERAUTH_FAILURE:
     case CLIBSSH2_CHANNEL_CLOSE:
     case CLIBSSH2_CHANNEL_REQUEST: break;

@@ -180,6 +180,8 @@ struct SessionPlan: Sendable {
       certificates: options.certificateFiles.map(\.path), agentSocket: ownAgent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
+    plan.acceptedAlgorithms = acceptedAlgorithms
+    plan.requiredRSASize = options.requiredRSASize
     plan.agentAddition =
       switch options.addKeysToAgent {
       case .no: nil
@@ -189,6 +191,13 @@ struct SessionPlan: Sendable {
         AuthenticationPlan.AgentAddition(lifetime: lifetime, confirmsUse: true)
       }
     return plan
+  }
+
+  /// `PubkeyAcceptedAlgorithms`, best first.
+  private var acceptedAlgorithms: [String] {
+    let own = SSHAlgorithms.defaults(.keySignature)
+    return options.pubkeyAcceptedAlgorithms?
+      .assembled(defaults: own, all: SSHAlgorithms.known(.keySignature)) ?? own
   }
 
   private func methods(
@@ -348,10 +357,12 @@ struct SessionPlan: Sendable {
 
   private var sessionLog: SSHLog {
     let console = world.console
-    return SSHLog(
+    var log = SSHLog(
       level: options.verbosity, debug: world.writeDebug,
       note: { [tunnel] text in if tunnel?.keeps(text) != true { console.remark(text) } },
       tellsInformation: options.logLevel >= .info)
+    log.fingerprintHash = FingerprintHash(options)
+    return log
   }
 }
 

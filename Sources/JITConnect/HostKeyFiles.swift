@@ -68,6 +68,9 @@ struct HostKeyFiles {
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey
     rule.revokedKeysFile = options.revokedHostKeys
+    rule.fingerprintHash = FingerprintHash(options)
+    rule.requiredRSASize = options.requiredRSASize
+    rule.trustsLoopback = options.noHostAuthenticationForLocalhost
     return Trust(rule: rule, known: known())
   }
 
@@ -80,4 +83,8 @@ struct HostKeyFiles {
     return KnownHosts(
       lines: own.lines + everywhere.lines.filter { $0.marker == .revoked })
   }
+}
+
+extension FingerprintHash {
+  init(_ options: SSHOptions) { self = Self(rawValue: options.fingerprintHash) ?? .sha256 }
 }

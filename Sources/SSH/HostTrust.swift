@@ -27,6 +27,12 @@ package struct HostTrust: Sendable {
   /// `RevokedHostKeys`; nil where there is no such file.
   package var revokedKeysFile: String?
 
+  package var fingerprintHash = FingerprintHash.sha256
+  /// `RequiredRSASize` in bits.
+  package var requiredRSASize = 0
+  /// `NoHostAuthenticationForLocalhost`: any key will do on loopback.
+  package var trustsLoopback = false
+
   package init(
     host: String, address: String?, port: Int = 22, alias: String? = nil,
     checking: Checking = .ask, file: String?, hashesNames: Bool = false, canAsk: Bool = true
@@ -63,6 +69,9 @@ package struct HostTrust: Sendable {
 
   /// Decides by what the files say and the setting; asks nobody and writes nothing.
   package func decide(_ key: HostKey, known: KnownHosts) -> Decision {
+    if KeyStrength.isTooShort(key.blob, minimum: requiredRSASize) {
+      return .refuse(warning: [], tooShort(key))
+    }
     if let file = revokedKeysFile {
       do throws(Failure) {
         if try RevokedKeys(file: file).contains(key) {
@@ -72,6 +81,7 @@ package struct HostTrust: Sendable {
         return .refuse(warning: [], error)
       }
     }
+    if isExempt { return .trusted }
     let plain = [host, address].compactMap(\.self)
     let verdict = known.verdict(
       on: key, names: names, fallback: fallbackNames,
@@ -99,6 +109,11 @@ package struct HostTrust: Sendable {
     }
   }
 
+  /// As with ssh, a name given for the key's sake (`HostKeyAlias`, a VM's pin) is always checked.
+  private var isExempt: Bool {
+    trustsLoopback && alias == nil && (address == "::1" || address?.hasPrefix("127.") == true)
+  }
+
   private func asking(_ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]) -> Decision {
     guard canAsk, file != nil else {
       return .refuse(warning: [], unknown(key, known, other: other))
@@ -122,10 +137,13 @@ package struct HostTrust: Sendable {
   ) throws(Failure) -> Bool {
     let decision = decide(key, known: known)
     if showsPicture, case .trusted = decision {
-      log.note("Host key fingerprint is \(key.fingerprint)")
+      log.note("Host key fingerprint is \(fingerprint(of: key))")
       picture(key).forEach(log.note)
     }
     switch decision {
+    case .trusted where isExempt:
+      log.debug1("Forcing accepting of host key for loopback/localhost.")
+      return true
     case .trusted:
       log.debug1("Host '\(shown)' is known and matches the \(key.typeName) host key.")
       return true
@@ -138,7 +156,7 @@ package struct HostTrust: Sendable {
         guard let answer = try prompts.line(question) else {
           throw declined
         }
-        switch Self.reply(answer, to: key) {
+        switch reply(answer, to: key) {
         case .yes:
           try remember(key, log: log)
           return true
@@ -162,9 +180,9 @@ package struct HostTrust: Sendable {
   /// What was typed at the question.
   enum Reply { case yes, no, unclear }
 
-  static func reply(_ answer: String, to key: HostKey) -> Reply {
+  func reply(_ answer: String, to key: HostKey) -> Reply {
     let word = answer.filter { !$0.isWhitespace }
-    if word.lowercased() == "yes" || word == key.fingerprint { return .yes }
+    if word.lowercased() == "yes" || word == fingerprint(of: key) { return .yes }
     return word.isEmpty || word.lowercased() == "no" ? .no : .unclear
   }
 

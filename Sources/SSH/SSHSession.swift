@@ -121,7 +121,7 @@ package final class SSHSession: @unchecked Sendable {
       throw Failure(.protocolFailed, what: "\(place) sent no host key")
     }
     let key = HostKey(blob: blob)
-    log.debug1("Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint)")
+    log.debug1("Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint(log.fingerprintHash))")
     acceptedKey = key
     return key
   }
@@ -289,11 +289,13 @@ package final class SSHSession: @unchecked Sendable {
   /// A key exchange in the middle of a session may bring another key: that ends it.
   func checkHostKey() throws(Failure) {
     guard let acceptedKey, !handle.hasHostKey(acceptedKey.blob) else { return }
-    let shown = handle.hostKeyBlob.map { HostKey(blob: $0).fingerprint } ?? "none"
+    let shown =
+      handle.hostKeyBlob.map { HostKey(blob: $0).fingerprint(log.fingerprintHash) } ?? "none"
     die()
     throw Failure(
       .hostKeyChanged, what: "the host key of \(peer.name) changed during the session",
-      why: "a key exchange brought \(shown) in place of \(acceptedKey.fingerprint)",
+      why: "a key exchange brought \(shown) in place of "
+        + acceptedKey.fingerprint(log.fingerprintHash),
       next: "somebody may be between you and the server; connect again and look at its key")
   }
 

@@ -43,6 +43,9 @@ import Platform
 
   /// What the server said when it last refused an attempt to log in.
   var refusal: Refusal?
+  /// The signature algorithms that the server takes from users (`server-sig-algs`, RFC 8308); nil
+  /// where it has not said.
+  var serverSignatureAlgorithms: [String]?
   /// Whether the remote command's status has come.
   var hasExitStatus = false
   /// Whether the end of a channel has been seen here, by which this libssh2 shows that it would
@@ -138,6 +141,14 @@ extension SessionContext {
       refusal = Refusal(
         methods: printable(list, limit: 500).split(separator: ",").map(String.init),
         isPartial: isPartial != 0)
+    case UInt8(CLIBSSH2_EXT_INFO):
+      guard let count = reader.uint32(), count <= 16 else { return }
+      for _ in 0..<count {
+        guard let name = reader.text(), let value = reader.text() else { return }
+        guard name == "server-sig-algs" else { continue }
+        serverSignatureAlgorithms = printable(value, limit: 2000).split(separator: ",")
+          .map(String.init)
+      }
     case UInt8(CLIBSSH2_CHANNEL_CLOSE): hasSeenClose = true
     case UInt8(CLIBSSH2_CHANNEL_REQUEST):
       guard reader.uint32() != nil, reader.text() == "exit-status" else { return }

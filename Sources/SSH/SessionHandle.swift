@@ -126,6 +126,8 @@ struct ChannelID: Hashable {
     case macToClient = 5
     case compressionToServer = 6
     case compressionToClient = 7
+    /// What an RSA key of the user's signs with; unknown to libssh2 1.10.
+    case signature = 10
   }
 
   func prefer(_ names: String, for method: Method) throws(LibraryError) {
