@@ -48,6 +48,12 @@ struct AgentClient: ~Copyable {
     }
   }
 
+  /// Tells the agent which server is being logged in to: see ``SessionBinding``.
+  func bind(_ binding: SessionBinding) throws(Problem) {
+    // An agent that does not know the question says no, and has no keys that are bound.
+    _ = try exchange(binding.request(isForwarding: false), timeout: .seconds(10))
+  }
+
   /// The keys that the agent holds.
   func identities(timeout: Duration = .seconds(10)) throws(Problem) -> [Identity] {
     let answer = try exchange([Message.requestIdentities], timeout: timeout)

@@ -224,9 +224,12 @@ final class Authenticator {
     case .agent(let key):
       announce(candidate)
       guard let path = plan.agentSocket else { return nil }
-      return try trySigner(blob: candidate.blob ?? key) { data, algorithm throws(Failure) in
+      return try trySigner(blob: candidate.blob ?? key) {
+        [binding = session.binding] data, algorithm throws(Failure) in
         do throws(AgentClient.Problem) {
-          return try AgentClient(path: path).sign(data, with: key, algorithm: algorithm)
+          let agent = try AgentClient(path: path)
+          if let binding { try agent.bind(binding) }
+          return try agent.sign(data, with: key, algorithm: algorithm)
         } catch {
           if error == .interrupted {
             throw Failure(.interrupted, what: "interrupted during authentication")

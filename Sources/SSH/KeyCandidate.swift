@@ -144,7 +144,9 @@ extension Authenticator {
   private func agentKeys() throws(Failure) -> [AgentClient.Identity] {
     guard let path = plan.agentSocket else { return [] }
     do throws(AgentClient.Problem) {
-      let keys = try AgentClient(path: path).identities()
+      let agent = try AgentClient(path: path)
+      if let binding = session.binding { try agent.bind(binding) }
+      let keys = try agent.identities()
       log.debug1("agent at \(path) holds \(keys.count) keys")
       return keys
     } catch {

@@ -38,6 +38,8 @@ package final class SSHSession: @unchecked Sendable {
   var handle: SessionHandle
   /// The key that the rest of the session must keep.
   private var acceptedKey: HostKey?
+  /// For connections to agents; nil before the key exchange.
+  private(set) var binding: SessionBinding?
   /// Bytes received from the socket in all, which is how a silent peer is noticed.
   private(set) var receivedCount = 0
   private(set) var sentCount = 0
@@ -97,6 +99,7 @@ package final class SSHSession: @unchecked Sendable {
     try offer(algorithms)
     let number = socket.number
     let began = ContinuousClock.now
+    handle.startKeeping()
     do {
       try drive("key exchange", deadline: deadline) { session in
         session.handle.handshake(socket: number)
@@ -105,6 +108,7 @@ package final class SSHSession: @unchecked Sendable {
       throw explained(error, algorithms)
     }
     handshakeTime = ContinuousClock.now - began
+    binding = bindingOfExchange()
     opening = nil
     let banner = serverBanner.split(separator: "-", maxSplits: 2, omittingEmptySubsequences: false)
     log.debug1(
@@ -336,36 +340,6 @@ package final class SSHSession: @unchecked Sendable {
       .protocolFailed, what: "Unable to negotiate with \(place): no matching \(kind) found",
       why: "their offer: \(printable(theirs.joined(separator: ","), limit: 500))",
       next: "--client openssh knows more algorithms", cause: failure.cause)
-  }
-
-  /// What stands among the key exchanges and is none: it tells the server what we understand.
-  private static func isSignal(_ name: String) -> Bool {
-    name.hasPrefix("ext-info-") || name.hasPrefix("kex-strict-")
-  }
-
-  private func offer(_ algorithms: AlgorithmPreferences) throws(Failure) {
-    for (method, wanted, name) in [
-      (SessionHandle.Method.keyExchange, algorithms.keyExchange, "KexAlgorithms"),
-      (.hostKey, algorithms.hostKeys, "HostKeyAlgorithms"),
-      (.cipherToServer, algorithms.ciphers, "Ciphers"),
-      (.cipherToClient, algorithms.ciphers, "Ciphers"),
-      (.macToServer, algorithms.macs, "MACs"), (.macToClient, algorithms.macs, "MACs"),
-    ] {
-      // The library refuses a list with any name it does not know; ssh passes over them.
-      let known = handle.supported(method).filter { !Self.isSignal($0) }
-      let names = wanted.filter { known.contains($0) }
-      guard !names.isEmpty else {
-        throw Failure(
-          .notBuiltIn, what: "none of the wanted \(name) is known here",
-          why: "libssh2 \(SessionHandle.libraryVersion) knows \(known.joined(separator: ","))",
-          next: "use --client openssh")
-      }
-      do {
-        try handle.prefer(names.joined(separator: ","), for: method)
-      } catch {
-        throw failure("the choice of \(name)", error)
-      }
-    }
   }
 }
 

@@ -46,6 +46,8 @@ import Platform
   /// The signature algorithms that the server takes from users (`server-sig-algs`, RFC 8308); nil
   /// where it has not said.
   var serverSignatureAlgorithms: [String]?
+  /// The host keys and signatures of the first key exchange's answers.
+  var exchangeSignatures: [(hostKey: [UInt8], signature: [UInt8])] = []
   /// Whether the remote command's status has come.
   var hasExitStatus = false
   /// Whether the end of a channel has been seen here, by which this libssh2 shows that it would
@@ -134,8 +136,14 @@ extension SessionContext {
       openedKey = key
       return
     }
-    var reader = WireReader(bytes.prefix(4096))
+    var reader = WireReader(bytes.prefix(16 << 10))
     switch reader.byte() {
+    case UInt8(CLIBSSH2_KEX_REPLY), UInt8(CLIBSSH2_KEX_GEX_REPLY):
+      // The server's key, its half of the secret, its signature; a group has the same number.
+      guard let key = reader.string(), reader.string() != nil, let signature = reader.string(),
+        exchangeSignatures.count < 4
+      else { return }
+      exchangeSignatures.append((key, signature))
     case UInt8(CLIBSSH2_USERAUTH_FAILURE):
       guard let list = reader.text(), let isPartial = reader.byte() else { return }
       refusal = Refusal(

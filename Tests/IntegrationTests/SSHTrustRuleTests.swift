@@ -64,7 +64,7 @@ struct SSHTrustRuleTests {
     let lines: [[String]] = [
       ["-W", "127.0.0.1:\(server.port)", "box"], ["-A", strict, "box", "echo in"],
       ["-w", "any", strict, "box", "echo in"], ["-L", "1:127.0.0.1:1", strict, "box", "echo in"],
-      ["-oProxyCommand=", "-J", "box", "far", "echo in"],
+      ["-J", "box", "far", "echo in"],
     ]
     let config = try server.read("config")
     let far = config.replacing("Host box", with: "Host far")
@@ -181,7 +181,6 @@ struct SSHTrustRuleTests {
     try terminal.wait(for: "ED25519 key fingerprint is \(print).\n\(picture)\n")
     try terminal.wait(for: "(yes/no/[fingerprint])? ")
     try terminal.type("\(print)\n")
-    try terminal.wait(for: "Server accepts key: ")
     try terminal.wait(for: "inside")
     #expect(terminal.screen.contains(" \(hash.uppercased()):"))
     #expect(!terminal.screen.contains("SHA256:"))

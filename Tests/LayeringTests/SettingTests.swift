@@ -32,8 +32,7 @@ private let settledInside: [String: String] = [
   func everySettingCounts() throws {
     let keywords = try #require(sources.first { $0.path == "Sources/SSHConfig/SSHKeyword.swift" })
     let unused = try #require(
-      keywords.code.split(separator: "static let unused").last?.split(separator: "]").dropFirst()
-        .first)
+      keywords.code.split(separator: "static let unused").last?.split(separator: "]").first)
     let outside = sources.filter { $0.target != "SSHConfig" }
     let fields = try fields()
     #expect(fields.count > 70)
