@@ -123,7 +123,14 @@ static inline void clibssh2_forget(const void *pointer, void **abstract) {
   }
 }
 
-// The only memory of that length that came into use since `keeps` was turned on and still is; NULL
+// Banners and lists of names may have any length; a hash is no text.
+static inline int clibssh2_is_text(const unsigned char *bytes, size_t length) {
+  for (size_t index = 0; index + 1 < length; index++)
+    if (bytes[index] < 0x20 || bytes[index] > 0x7e) return 0;
+  return 1;
+}
+
+// The only memory of that length, but for text, that came into use since `keeps` was turned on and still is; NULL
 // where there is none or more than one.
 static inline const unsigned char *clibssh2_kept(
   const struct clibssh2_context *context, size_t length
@@ -132,6 +139,7 @@ static inline const unsigned char *clibssh2_kept(
   if (context->kept_too_many) return NULL;
   for (unsigned index = 0; index < context->kept_count; index++) {
     if (context->kept[index].length != length) continue;
+    if (clibssh2_is_text(context->kept[index].bytes, length)) continue;
     if (found != NULL) return NULL;
     found = context->kept[index].bytes;
   }

@@ -10,7 +10,7 @@ extension Authenticator {
     }
     // Where only the private half tells, it is judged when that is opened.
     if !type.isEmpty, algorithm(for: type) == nil {
-      return "no algorithm of PubkeyAcceptedAlgorithms fits"
+      return "no mutual signature algorithm (PubkeyAcceptedAlgorithms)"
     }
     return nil
   }
@@ -31,6 +31,8 @@ extension Authenticator {
   /// What a key of that type signs with; nil where nothing is allowed.
   private func algorithm(for type: String) -> String? {
     guard let accepted = plan.acceptedAlgorithms else { return type }
+    // What an older library lacks is told by that name, not as a matter of settings.
+    if type.hasPrefix("ssh-rsa"), !SessionHandle.canUseRSA { return type }
     return KeyStrength.algorithm(
       for: type, accepted: accepted, server: session.context.serverSignatureAlgorithms)
   }

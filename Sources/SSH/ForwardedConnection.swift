@@ -253,7 +253,9 @@ final class ForwardedConnection {
 
   private func writeChannel(_ session: SSHSession, _ channel: ChannelID) -> Bool {
     var moved = false
-    while !toChannel.isEmpty, !awaitsAnswer, session.context.outgoing.count < SSHSession.outgoingLimit {
+    while !toChannel.isEmpty, !awaitsAnswer,
+      session.context.outgoing.count < SSHSession.outgoingLimit
+    {
       let step = unsafe toChannel.withBytes { unsafe session.handle.write(channel, $0) }
       if case .failed = step {
         fail()

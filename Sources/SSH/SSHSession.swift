@@ -125,7 +125,8 @@ package final class SSHSession: @unchecked Sendable {
       throw Failure(.protocolFailed, what: "\(place) sent no host key")
     }
     let key = HostKey(blob: blob)
-    log.debug1("Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint(log.fingerprintHash))")
+    log.debug1(
+      "Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint(log.fingerprintHash))")
     acceptedKey = key
     return key
   }

@@ -233,8 +233,8 @@ extension SSHKeyword {
   package var isUnused: Bool { Self.unused.contains(self) }
 
   private static let unused: Set<SSHKeyword> = [
-    .caSignatureAlgorithms, .channelTimeout, .checkHostIP, .controlMaster, .controlPath, .controlPersist,
-    .enableEscapeCommandline, .enableSSHKeysign, .forwardX11, .forwardX11Timeout,
+    .caSignatureAlgorithms, .channelTimeout, .checkHostIP, .controlMaster, .controlPath,
+    .controlPersist, .enableEscapeCommandline, .enableSSHKeysign, .forwardX11, .forwardX11Timeout,
     .forwardX11Trusted, .gssapiAuthentication, .gssapiClientIdentity,
     .gssapiDelegateCredentials, .gssapiKexAlgorithms, .gssapiKeyExchange,
     .gssapiRenewalForcesRekey, .gssapiServerIdentity, .gssapiTrustDNS,
