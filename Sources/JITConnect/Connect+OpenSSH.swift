@@ -89,7 +89,8 @@ extension Connect {
 
   /// Replaces this process; returns only where the system refuses.
   private func execute(_ program: String, _ words: [[UInt8]]) -> SystemError {
-    Signals.restoreDefault(SIGINT, SIGTERM, SIGHUP, SIGPIPE)
+    // Handlers end with exec; what nohup made us ignore stays ignored.
+    Signals.restoreDefault(SIGPIPE)
     // What this thread blocks would stay blocked.
     Signals.unblock()
     // With its path: ssh starts itself for -J by this name, and we may stand before it on PATH.

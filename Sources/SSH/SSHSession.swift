@@ -101,10 +101,16 @@ package final class SSHSession: @unchecked Sendable {
     let began = ContinuousClock.now
     handle.startKeeping()
     do {
-      try drive("key exchange", deadline: deadline) { session in
-        session.handle.handshake(socket: number)
+      try drive("key exchange", deadline: deadline) { session -> Step<Void> in
+        guard ServerGreeting.problem(session.opening ?? []) == nil else {
+          return .failed(LibraryError(code: Int(LIBSSH2_ERROR_BANNER_RECV), message: ""))
+        }
+        return session.handle.handshake(socket: number)
       }
     } catch {
+      if let problem = ServerGreeting.problem(opening ?? []) {
+        throw Failure(.protocolFailed, what: "\(place) does not speak SSH 2", why: problem)
+      }
       throw explained(error, algorithms)
     }
     handshakeTime = ContinuousClock.now - began

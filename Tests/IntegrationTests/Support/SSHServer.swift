@@ -183,6 +183,14 @@ final class SSHServer: Sendable {
     return try await running.finish()
   }
 
+  /// Runs a script that says by its status whether all is well.
+  func shellPasses(
+    _ script: String, _ location: SourceLocation = #_sourceLocation
+  ) async throws {
+    let run = try await shell(script)
+    #expect(run.status == 0, "\(run.text)\(run.error)", sourceLocation: location)
+  }
+
   /// A client on a terminal of its own.
   func terminal(
     _ arguments: [String], as client: Client = .jitconnect,
