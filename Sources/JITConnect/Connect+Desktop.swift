@@ -120,7 +120,7 @@ extension Connect {
   /// No call to Azure: the host as it was typed, or as `HostName` says.
   private func reachDesktopPlainly() async throws(Failure) -> ReachedDesktop {
     if isProxied { throw desktopBehindProxy }
-    let host = options.hostName ?? options.originalHost
+    let host = options.connectHost
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")
     }

@@ -160,6 +160,7 @@ final class Forwarding {
         phase: .closing, origin: "agent", target: .socket(agentSocket ?? ""), channel: channel)
       if turnsAway(connection) { continue }
       startConnecting(connection)
+      if let binding = session.binding, connection.isOpen { connection.bind(binding) }
       connections.append(connection)
     }
     return !channels.isEmpty
