@@ -23,6 +23,14 @@ final class Confirmation: Sendable {
   /// The machine as Azure says it is.
   func machine() async throws(Failure) -> VirtualMachine { try await started().value.get() }
 
+  /// Takes what was read since then for Azure's word.
+  func renew(_ machine: VirtualMachine) {
+    task.withLock { task in
+      task?.cancel()
+      task = Task { .success(machine) }
+    }
+  }
+
   func cancel() { task.withLock { $0?.cancel() } }
 
   private func started() -> Task<Result<VirtualMachine, Failure>, Never> {

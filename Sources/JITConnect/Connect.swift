@@ -165,7 +165,8 @@ package struct Connect: Sendable {
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
       machine = try await found.confirmation.machine()
-      _ = try await ensureRunning(&machine, azure, progress)
+      // It was read again then, and may have another address now.
+      if try await ensureRunning(&machine, azure, progress) { found.confirmation.renew(machine) }
     }
     // A machine that was named by its id is known from here on.
     let goesToDesktop = try await goesToDesktop(machine)
