@@ -143,7 +143,7 @@ extension VirtualMachineDirectory {
     return VMAddress(
       privateIPv4: configuration.privateIPv4,
       publicIPv4: publicIP?["properties", "ipAddress"]?.text.flatMap(ipv4Text),
-      fqdn: publicIP?["properties", "dnsSettings", "fqdn"]?.text, isPrimary: false,
+      fqdn: GivenText.hostName(publicIP?["properties", "dnsSettings", "fqdn"]?.text), isPrimary: false,
       networkInterface: configuration.networkInterface,
       networkSecurityGroup: configuration.networkSecurityGroup, subnet: configuration.subnet,
       subnetSecurityGroup: group, publicIP: configuration.publicIP,
@@ -156,13 +156,14 @@ extension VirtualMachineDirectory {
     let extensions = (tree["resources"] ?? properties["resources"])?.elements
     return VirtualMachine(
       id: ResourceID(tree["id"]?.text) ?? id, location: tree["location"]?.text ?? "",
-      vmID: properties["vmId"]?.text?.lowercased(),
+      vmID: GivenText.guid(properties["vmId"]?.text),
       operatingSystem: properties["storageProfile", "osDisk", "osType"]?.text
         .flatMap { OperatingSystem(rawValue: $0.lowercased()) },
       powerState: statuses.lazy.compactMap { PowerState(code: $0["code"]?.text) }.first,
       adminUsername: properties["osProfile", "adminUsername"]?.text,
-      computerName: properties["osProfile", "computerName"]?.text
-        ?? properties["instanceView", "computerName"]?.text,
+      computerName: GivenText.hostName(
+        properties["osProfile", "computerName"]?.text
+          ?? properties["instanceView", "computerName"]?.text),
       tags: VirtualMachine.tags(tree["tags"]),
       zones: (tree["zones"]?.elements ?? []).compactMap(\.text),
       hasEntraLogin: (extensions ?? []).contains { item in
