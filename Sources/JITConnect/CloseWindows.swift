@@ -43,7 +43,7 @@ package struct CloseWindows: Sendable {
     on view: MachineView, ports: [Int], into closed: inout [ClosedWindow]
   ) async throws(Failure) {
     let machine = view.machine
-    let now = world.clock.now()
+    let now = world.azureNow
     func isMeant(_ port: Int) -> Bool { ports.isEmpty || ports.contains(port) }
     let recorded = own.all(on: machine.id).filter { isMeant($0.port) }
     for policy in view.policies where policy.machine(machine.id) != nil {
@@ -73,7 +73,7 @@ package struct CloseWindows: Sendable {
     into closed: inout [ClosedWindow]
   ) async throws(Failure) {
     guard !windows.isEmpty else { return }
-    let now = world.clock.now()
+    let now = world.azureNow
     let shown = policy.windows(of: machine.id)
     let live = ([policy] + policies.filter { $0.id != policy.id })
       .flatMap { $0.windows(of: machine.id) }.filter { $0.isLive(at: now) }
@@ -83,39 +83,51 @@ package struct CloseWindows: Sendable {
     }
     var lots: [RuleLot] = []
     for window in windows {
-      guard let current = shown.first(where: { window.isSame(as: $0) }), current.isLive(at: now)
-      else {
-        if dryRun == nil { own.forget([window]) }
-        end(window, .over)
-        continue
-      }
+      let current = shown.first { window.isSame(as: $0) }
+      let isOver = current?.isLive(at: now) != true
       if let who = sharing(window, live, closing) {
+        if isOver {
+          forget(window)
+          end(window, .over)
+          continue
+        }
         end(window, .left(until: window.end, why: "\(who) is for the same source"))
         continue
       }
       let item = RuleLot.Item(window: window, shown: current)
-      if let index = lots.firstIndex(where: { $0.isFor(window) }) {
+      if let index = lots.firstIndex(where: { $0.isOver == isOver && $0.isFor(window) }) {
         lots[index].items.append(item)
       } else {
-        lots.append(RuleLot(port: window.port, sources: window.sources, items: [item]))
+        lots.append(
+          RuleLot(port: window.port, sources: window.sources, items: [item], isOver: isOver))
       }
     }
+    // What the same rules serve that is not over goes first.
+    lots.sort { !$0.isOver && $1.isOver }
     // A rule may have a port of a window that stays for somebody else's sake.
     let ending = closing.filter { sharing($0, live, closing) == nil }
     var gone: [ResourceID: [SecurityGroupRule]] = [:]
     for lot in lots {
       for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending, &gone) {
         switch outcome {
-        case .over: end(item.window, .over)
+        case .over:
+          if lot.isOver { forget(item.window) }
+          end(item.window, .over)
         case .wouldBeDeleted: end(item.window, .planned(until: item.window.end))
         case .deleted:
           own.close(item.window)
           end(item.window, .ruleDeleted)
+        case .stays(let reason) where lot.isOver:
+          end(item.window, .left(until: item.window.end, why: reason))
         case .stays(let reason):
           end(item.window, try await supersede(item.window, machine, policy, shown, reason))
         }
       }
     }
+  }
+
+  private func forget(_ window: OwnWindows.Window) {
+    if dryRun == nil { own.forget([window]) }
   }
 
   /// Whose window the rules of this one serve too; nil where nobody's.
@@ -146,7 +158,7 @@ package struct CloseWindows: Sendable {
     }
     guard let entry = policy.machine(machine.id) else { return left("the policy has no entry") }
     do throws(Failure) {
-      let now = world.clock.now()
+      let now = world.azureNow
       let plan = try WindowPlan(
         WindowPlan.Wish(
           machineName: machine.name, port: window.port, sources: window.sources,
@@ -154,11 +166,11 @@ package struct CloseWindows: Sendable {
         entry: entry, windows: all, usable: [], now: now,
         floor: memory.shortestDuration(policy.id), isOwn: { own.holds($0) })
       guard case .request(let durations) = plan.step, let shortest = durations.first,
-        now + shortest.timeInterval < window.end
+        now + shortest.timeInterval < window.azureEnd
       else { return left("a new request would last no less") }
       let item = WindowRequests.Item(
         machine: machine, plan: plan,
-        durations: durations.filter { now + $0.timeInterval < window.end })
+        durations: durations.filter { now + $0.timeInterval < window.azureEnd })
       let requests = WindowRequests(world: world, azure: azure, memory: memory, reason: nil)
       if let dryRun {
         dryRun.add(
@@ -172,7 +184,7 @@ package struct CloseWindows: Sendable {
         }
         try await world.nameOthers(
           plan.others.map { (machine.name, $0) },
-          retype: "jitconnect close --keep-others \(machine.name)")
+          retype: "jitconnect close --keep-others \(machine.name)", keepsOthers: keepsOthers)
       }
       guard let new = try await requests.request([item], by: policy).first?.get() else {
         return left("Azure's answer names no window")
@@ -198,7 +210,7 @@ package struct CloseWindows: Sendable {
       }
       let current = try await azure.policies.get(policy.id)
       let shown = current.windows(of: window.machine).first { window.isSame(as: $0) }
-      if shown?.isLive(at: world.clock.now()) != true { return true }
+      if shown?.isLive(at: world.azureNow) != true { return true }
     }
     return false
   }

@@ -126,7 +126,8 @@ package struct RequestAccess: Sendable {
       (access.machine?.id.text ?? access.name) + (access.port.map { ":\($0)" } ?? "")
     }
     try await world.nameOthers(
-      others, retype: "jitconnect request --keep-others \(names.joined(separator: " "))")
+      others, retype: "jitconnect request --keep-others \(names.joined(separator: " "))",
+      keepsOthers: meant.allSatisfy(\.settings.keepOthers))
   }
 
   /// The calls that a dry run has named, in their order.
