@@ -9,7 +9,9 @@ final class Transfer {
   private var handle: EasyHandle
   private var body: [UInt8] = []
   private var headers: [(name: String, value: String)] = []
-  private var bodyIsTooLarge = false
+  private var headerSize = 0
+  /// What was larger than it may be, in words.
+  private var excess: String?
 
   init(
     _ request: HTTPRequest, certificates: CertificateSource,
@@ -51,6 +53,10 @@ final class Transfer {
     }
 
     var lines = ["Expect:"]
+    // libcurl would call every body a form, an empty one too; a line without a value takes it away.
+    if request.headers.allSatisfy({ $0.name.lowercased() != "content-type" }) {
+      lines.append("Content-Type:")
+    }
     for (name, value) in request.headers {
       guard RequestTarget.isFieldName(name), RequestTarget.isFieldValue(value) else {
         throw HTTPError(.requestInvalid, "a header field holds a character that is not allowed")
@@ -90,7 +96,7 @@ final class Transfer {
   // a decompressed one before 8.20.
   private func receiveBody(_ chunk: UnsafeRawBufferPointer) -> Bool {
     guard body.count + chunk.count <= request.bodyLimit else {
-      bodyIsTooLarge = true
+      excess = "the answer is larger than \(sizeText(request.bodyLimit))"
       return false
     }
     unsafe body.append(contentsOf: chunk)
@@ -98,7 +104,11 @@ final class Transfer {
   }
 
   private func receiveHeader(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard headers.count < 500, bytes.count < 64 << 10 else { return false }
+    headerSize += bytes.count
+    guard headers.count < 500, headerSize <= Self.headerLimit else {
+      excess = Self.headerExcess
+      return false
+    }
     let line = unsafe String(decoding: bytes, as: UTF8.self)
     if line.hasPrefix("HTTP/") {
       // The status line of the answer proper follows an interim one (100, 103).
@@ -124,10 +134,28 @@ final class Transfer {
   private func failure(_ result: CURLcode) -> HTTPError {
     let wasSent = handle.number(CURLINFO_REQUEST_SIZE) > 0
     var kind = kindOfFailure(result)
-    if bodyIsTooLarge { kind = .bodyTooLarge }
+    // A line that is too long for libcurl itself never comes here; it calls that its memory's end.
+    if wasSent, kind == .outOfMemory { excess = excess ?? Self.headerExcess }
     if kind == .timedOut, !wasSent { kind = .connectFailed }
-    return HTTPError(kind, curlMessage(result), curlCode: Int(result.rawValue))
+    if let excess {
+      return HTTPError(.bodyTooLarge, excess, curlCode: Int(result.rawValue))
+    }
+    let message =
+      result == CURLE_WRITE_ERROR ? "the answer cannot be decoded" : curlMessage(result)
+    return HTTPError(kind, message, curlCode: Int(result.rawValue))
   }
+
+  /// All lines together; libcurl has limits of its own, of a line and of all, beyond this.
+  private static let headerLimit = 96 << 10
+  private static let headerExcess =
+    "the answer's header is larger than 500 lines or \(sizeText(headerLimit))"
+}
+
+/// `4 MiB`, `64 KiB`, `100 bytes`.
+private func sizeText(_ bytes: Int) -> String {
+  if bytes >= 1 << 20, bytes % (1 << 20) == 0 { return "\(bytes >> 20) MiB" }
+  if bytes >= 1 << 10, bytes % (1 << 10) == 0 { return "\(bytes >> 10) KiB" }
+  return "\(bytes) bytes"
 }
 
 /// What a `CURLcode` means for the caller (curl's "libcurl-errors" page).
@@ -141,7 +169,8 @@ private func kindOfFailure(_ code: CURLcode) -> HTTPError.Kind {
     CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_USE_SSL_FAILED, CURLE_SSL_ENGINE_NOTFOUND:
     .tlsFailed
   case CURLE_OPERATION_TIMEDOUT: .timedOut
-  case CURLE_OUT_OF_MEMORY: .outOfMemory
+  // 100 is CURLE_TOO_LARGE, which older headers do not name.
+  case CURLE_OUT_OF_MEMORY, CURLcode(rawValue: 100): .outOfMemory
   case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING, CURLE_WRITE_ERROR: .answerInvalid
   default: .interrupted
   }

@@ -103,10 +103,17 @@ extension Failure {
       next: "jitconnect login, or name a user of the VM: jitconnect USER@VM")
   }
 
-  /// The token endpoint gave a token that does not say how long it lives.
-  static func tokenWithoutEnd(_ credential: String) -> Failure {
+  /// The token endpoint gave a token that does not say how long it lives, or one that has ended.
+  ///
+  /// - Parameter saysNothing: the former is known.
+  static func tokenWithoutEnd(_ credential: String, saysNothing: Bool = false) -> Failure {
     Failure(
       .azureAnswerInvalid, what: "\(credential): the login server's answer is not usable",
-      why: "the token has no end, or has ended already", next: "check this machine's clock")
+      why: saysNothing
+        ? "it does not say how long the token lives: expires_in is missing or no number above 0"
+        : "the token has no end, or has ended already",
+      next: saysNothing
+        ? "try again; a proxy on the way may have changed the answer"
+        : "check this machine's clock")
   }
 }

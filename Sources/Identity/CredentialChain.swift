@@ -188,9 +188,10 @@ package actor CredentialChain: TokenProvider {
   private func nothingFound(_ reasons: [String], _ request: TokenRequest) -> Failure {
     var reasons = reasons
     if selection.reason == nil {
+      let other = reasons.isEmpty ? "" : "other "
       reasons.append(
         "nobody has signed in to \(context.cloud.name) with jitconnect login, az or azd, and no "
-          + "application or managed identity is set up")
+          + "\(other)application or managed identity is set up")
     }
     let limited = selection.reason.map { " allowed by \($0)" } ?? ""
     return Failure(

@@ -16,8 +16,13 @@ enum EnvironmentCredential {
       if let missing = environment.missing(Self.who) { return .incomplete(missing) }
       proof = .certificate(try CertificateFile(environment))
     } else {
-      return .absent(
-        "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set")
+      let reason = "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set"
+      // The same two, with a file of a token, are a federated identity's.
+      let isBegun =
+        environment.missing(Self.who) == nil && environment["AZURE_FEDERATED_TOKEN_FILE"] == nil
+      return isBegun
+        ? .incomplete("AZURE_TENANT_ID and AZURE_CLIENT_ID are set, but " + reason)
+        : .absent(reason)
     }
     if let missing = environment.missing(Self.who) { return .incomplete(missing) }
     return .ready(

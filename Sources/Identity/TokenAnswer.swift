@@ -43,7 +43,9 @@ struct TokenAnswer: Decodable, Sendable {
   func token(
     now: Date, tenant: String?, source: String, account: String?
   ) throws(Failure) -> AccessToken {
-    guard let expiry = expiry(now: now) else { throw .tokenWithoutEnd(source) }
+    guard let expiry = expiry(now: now) else {
+      throw .tokenWithoutEnd(source, saysNothing: expiresOn?.value.isFinite != true)
+    }
     return AccessToken(
       secret: SecretBytes(Array(accessToken.utf8)), expiresOn: expiry, tenant: tenant,
       source: source, account: account)

@@ -24,7 +24,7 @@ package struct AzureAccess: Sendable {
     pacing.clock = world.clock
     let client = ARMClient(
       cloud: cloud, tokens: chain, transport: world.http, version: world.version,
-      pacing: pacing,
+      pacing: pacing, serverTime: world.azureTime,
       onCall: { world.debug("\($0)") })
     directory = VirtualMachineDirectory(client: client) { () async throws(Failure) in
       try await chain.tenants()

@@ -6,12 +6,12 @@ import Platform
 struct RuleLot: Sendable {
   struct Item: Sendable {
     var window: OwnWindows.Window
-    /// The same as the policy has it.
-    var shown: JITPolicy.Window
+    /// The same as the policy has it; nil where it has it no more.
+    var shown: JITPolicy.Window?
 
     /// Whether its rule would be there by now, if it was ever to come.
     func isSettled(at now: Date) -> Bool {
-      guard let start = shown.start, shown.port.status == .initiated else { return false }
+      guard let start = shown?.start, shown?.port.status == .initiated else { return false }
       let skew = window.end.timeIntervalSince(window.azureEnd)
       return now.timeIntervalSince(start) - skew > WindowRule.appearing.timeInterval
     }
@@ -20,6 +20,8 @@ struct RuleLot: Sendable {
   var port: Int
   var sources: [SourcePrefix]
   var items: [Item]
+  /// Whether they are over by Azure's word; a rule that is there all the same goes.
+  var isOver = false
 
   func isFor(_ window: OwnWindows.Window) -> Bool {
     port == window.port && Set(sources) == Set(window.sources)
@@ -74,11 +76,13 @@ extension CloseWindows {
     if lot.items.contains(where: { $0.window.mappedPort != nil })
       || policy.machine(machine.id)?.publicIPAddress != nil
     {
-      return all(.stays(ClosedWindow.Stay(why: "its rule is on an Azure Firewall")))
+      return all(
+        lot.isOver
+          ? .over : .stays(ClosedWindow.Stay(why: "its rule is on an Azure Firewall")))
     }
     let now = world.clock.now()
     func isYoung(_ item: RuleLot.Item) -> Bool {
-      item.window.isRuleDeleted != true && !item.isSettled(at: now)
+      !lot.isOver && item.window.isRuleDeleted != true && !item.isSettled(at: now)
     }
     let served =
       gone.values.map { rules in
@@ -101,6 +105,7 @@ extension CloseWindows {
     let mayAppear = ClosedWindow.Stay(
       why: "its rule may still appear", isOpen: false, remedy: .again)
     guard sight.most > 0 else {
+      if lot.isOver { return all(.over) }
       if served > 0, expected == 0, sight.unread == nil {
         return all(dryRun == nil ? .deleted : .wouldBeDeleted)
       }
@@ -127,7 +132,7 @@ extension CloseWindows {
     // Fewer rules than windows: the youngest window's is the one that is still to come.
     var missing = max(expected - sight.most, 0)
     let youngestFirst = lot.items.sorted {
-      ($0.shown.start ?? .distantFuture) > ($1.shown.start ?? .distantFuture)
+      ($0.shown?.start ?? .distantFuture) > ($1.shown?.start ?? .distantFuture)
     }
     return youngestFirst.map { item in
       guard missing > 0, isYoung(item) else { return (item, .deleted) }

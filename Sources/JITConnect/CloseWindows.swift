@@ -43,7 +43,7 @@ package struct CloseWindows: Sendable {
     on view: MachineView, ports: [Int], into closed: inout [ClosedWindow]
   ) async throws(Failure) {
     let machine = view.machine
-    let now = world.clock.now()
+    let now = world.azureNow
     func isMeant(_ port: Int) -> Bool { ports.isEmpty || ports.contains(port) }
     let recorded = own.all(on: machine.id).filter { isMeant($0.port) }
     for policy in view.policies where policy.machine(machine.id) != nil {
@@ -73,7 +73,7 @@ package struct CloseWindows: Sendable {
     into closed: inout [ClosedWindow]
   ) async throws(Failure) {
     guard !windows.isEmpty else { return }
-    let now = world.clock.now()
+    let now = world.azureNow
     let shown = policy.windows(of: machine.id)
     let live = ([policy] + policies.filter { $0.id != policy.id })
       .flatMap { $0.windows(of: machine.id) }.filter { $0.isLive(at: now) }
@@ -83,13 +83,14 @@ package struct CloseWindows: Sendable {
     }
     var lots: [RuleLot] = []
     for window in windows {
-      guard let current = shown.first(where: { window.isSame(as: $0) }), current.isLive(at: now)
-      else {
-        if dryRun == nil { own.forget([window]) }
-        end(window, .over)
-        continue
-      }
+      let current = shown.first { window.isSame(as: $0) }
+      let isOver = current?.isLive(at: now) != true
       if let who = sharing(window, live, closing) {
+        if isOver {
+          forget(window)
+          end(window, .over)
+          continue
+        }
         end(
           window,
           .left(
@@ -97,28 +98,39 @@ package struct CloseWindows: Sendable {
         continue
       }
       let item = RuleLot.Item(window: window, shown: current)
-      if let index = lots.firstIndex(where: { $0.isFor(window) }) {
+      if let index = lots.firstIndex(where: { $0.isOver == isOver && $0.isFor(window) }) {
         lots[index].items.append(item)
       } else {
-        lots.append(RuleLot(port: window.port, sources: window.sources, items: [item]))
+        lots.append(
+          RuleLot(port: window.port, sources: window.sources, items: [item], isOver: isOver))
       }
     }
+    // What the same rules serve that is not over goes first.
+    lots.sort { !$0.isOver && $1.isOver }
     // A rule may have a port of a window that stays for somebody else's sake.
     let ending = closing.filter { sharing($0, live, closing) == nil }
     var gone: [ResourceID: [SecurityGroupRule]] = [:]
     for lot in lots {
       for (item, outcome) in try await deleteRules(of: lot, machine, policy, ending, &gone) {
         switch outcome {
-        case .over: end(item.window, .over)
+        case .over:
+          if lot.isOver { forget(item.window) }
+          end(item.window, .over)
         case .wouldBeDeleted: end(item.window, .planned(until: item.window.end))
         case .deleted:
           own.close(item.window)
           end(item.window, .ruleDeleted)
+        case .stays(let stay) where lot.isOver:
+          end(item.window, .left(until: item.window.end, stay))
         case .stays(let stay):
           end(item.window, try await supersede(item.window, machine, policy, shown, stay))
         }
       }
     }
+  }
+
+  private func forget(_ window: OwnWindows.Window) {
+    if dryRun == nil { own.forget([window]) }
   }
 
   /// Whose window the rules of this one serve too; nil where nobody's.
@@ -149,7 +161,7 @@ package struct CloseWindows: Sendable {
     }
     guard let entry = policy.machine(machine.id) else { return left("the policy has no entry") }
     do throws(Failure) {
-      let now = world.clock.now()
+      let now = world.azureNow
       let plan = try WindowPlan(
         WindowPlan.Wish(
           machineName: machine.name, port: window.port, sources: window.sources,
@@ -157,11 +169,11 @@ package struct CloseWindows: Sendable {
         entry: entry, windows: all, usable: [], now: now,
         floor: memory.shortestDuration(policy.id), isOwn: { own.holds($0) })
       guard case .request(let durations) = plan.step, let shortest = durations.first,
-        now + shortest.timeInterval < window.end
+        now + shortest.timeInterval < window.azureEnd
       else { return left("a new request would last no less") }
       let item = WindowRequests.Item(
         machine: machine, plan: plan,
-        durations: durations.filter { now + $0.timeInterval < window.end })
+        durations: durations.filter { now + $0.timeInterval < window.azureEnd })
       let requests = WindowRequests(world: world, azure: azure, memory: memory, reason: nil)
       if let dryRun {
         dryRun.add(
@@ -177,7 +189,7 @@ package struct CloseWindows: Sendable {
           plan.others.map { (machine.name, $0) },
           retype: shellLine([
             "jitconnect", "close", "--keep-others", "\(machine.id.text):\(window.port)",
-          ]))
+          ]), keepsOthers: keepsOthers)
       }
       guard let new = try await requests.request([item], by: policy).first?.get() else {
         return left("Azure's answer names no window")
@@ -203,7 +215,7 @@ package struct CloseWindows: Sendable {
       }
       let current = try await azure.policies.get(policy.id)
       let shown = current.windows(of: window.machine).first { window.isSame(as: $0) }
-      if shown?.isLive(at: world.clock.now()) != true { return true }
+      if shown?.isLive(at: world.azureNow) != true { return true }
     }
     return false
   }

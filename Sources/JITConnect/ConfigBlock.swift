@@ -32,7 +32,10 @@ package struct ConfigBlock: Sendable {
       lines.append("  HostKeyAlias \(HostKeyFiles.alias(vmID: vmID))")
       if let knownHosts { lines.append("  UserKnownHostsFile \"\(Self.escaped(knownHosts))\"") }
     }
-    if let user = machine.adminUsername, SSHName.isValidUser(user) {
+    // A name with a blank or a quote in it would be read as something else; it is left to `-l`.
+    if let user = machine.adminUsername, !user.isEmpty, SSHName.isValidUser(user),
+      Self.asWritten(user) == user
+    {
       lines.append("  User \(user)")
     }
     return lines.joined(separator: "\n") + "\n"
@@ -50,8 +53,14 @@ package struct ConfigBlock: Sendable {
         name += ".\(machine.subscriptionID.lowercased().prefix(8))"
         taken.insert(name)
       }
-      return name + suffix
+      return asWritten(name) + suffix
     }
+  }
+
+  /// A name as it may stand in a line of ssh_config: letters, digits and what Azure allows beside
+  /// them; a pattern or a second word would speak of other hosts.
+  private static func asWritten(_ name: String) -> String {
+    String(name.map { $0.isLetter || $0.isNumber || "._-()".contains($0) ? $0 : "_" })
   }
 
   /// A word for the shell that runs ProxyCommand; `%` begins a token of ssh's.

@@ -9,10 +9,11 @@ final class Confirmation: Sendable {
   private let read: @Sendable () async -> Result<VirtualMachine, Failure>
   private let task = Mutex<Task<Result<VirtualMachine, Failure>, Never>?>(nil)
 
-  init(of machine: VirtualMachine, _ azure: AzureAccess) {
+  /// - Parameter patience: how long the subnets are waited for; nil is as long as they take.
+  init(of machine: VirtualMachine, _ azure: AzureAccess, patience: Duration? = nil) {
     read = {
       await outcome { () async throws(Failure) in
-        try await azure.directory.get(machine.id, known: machine)
+        try await azure.directory.get(machine.id, known: machine, patience: patience)
       }
     }
   }
@@ -22,6 +23,14 @@ final class Confirmation: Sendable {
 
   /// The machine as Azure says it is.
   func machine() async throws(Failure) -> VirtualMachine { try await started().value.get() }
+
+  /// Takes what was read since then for Azure's word.
+  func renew(_ machine: VirtualMachine) {
+    task.withLock { task in
+      task?.cancel()
+      task = Task { .success(machine) }
+    }
+  }
 
   func cancel() { task.withLock { $0?.cancel() } }
 

@@ -24,7 +24,10 @@ extension Connect {
     let name = machine.name
     progress.show("starting \(name)")
     try await azure.directory.start(machine.id, deadline: .seconds(300)) { _ in progress.tick() }
-    machine = try await azure.directory.get(machine.id, known: machine)
+    machine = try await azure.directory.get(
+      machine.id, known: machine, patience: Self.subnetPatience)
+    // The start has succeeded; where the machine's own word lags behind, it is not started again.
+    if machine.powerState == state { machine.powerState = .starting }
     return true
   }
 }

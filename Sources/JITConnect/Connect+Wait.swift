@@ -108,12 +108,20 @@ extension Connect {
     var hasTold = false
     var watch = WindowWatch(machine, window)
     var pace = WatchPace()
+    var absences = 0
     while (try? await Task.sleep(for: pace.pause())) != nil {
       do throws(Failure) {
         if let refusal = watch.look(at: try await azure.policies.get(window.policy.id)) {
           return refusal
         }
+        absences = 0
       } catch {
+        if error.code == .notFound {
+          // A policy that was just written may not be everywhere yet.
+          absences += 1
+          if absences > 1 { return .policyDeleted(machine, window) }
+          continue
+        }
         // Who may request may not always read; the port itself tells in the end.
         if error.code == .notPermitted { return nil }
         pace.heed(error)

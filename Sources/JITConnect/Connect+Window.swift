@@ -19,7 +19,8 @@ extension Connect {
     let address = try address(of: machine, entry)
     let sources = try await sourcesTowards(address)
     let own = OwnWindows(world.environment, clock: world.clock)
-    let now = world.clock.now()
+    // Our own record is by this machine's clock, the policy by Azure's.
+    let now = isRemembered ? world.clock.now() : world.azureNow
     let plan: WindowPlan
     do throws(Failure) {
       plan = try WindowPlan(
@@ -36,15 +37,18 @@ extension Connect {
     }
     switch plan.step {
     case .reuse(let open):
+      let window = GrantedWindow(
+        open, of: machine.id, policy: policy, plan,
+        ahead: isRemembered ? 0 : world.azureTime.ahead)
       world.console.note(
         "port \(port) of \(machine.name) is open for \(texts(plan.sources)) until "
-          + localTimeText(open.end, now: now))
-      let window = GrantedWindow(open, of: machine.id, policy: policy, plan)
+          + localTimeText(window.end, now: world.clock.now()))
       tell(window, machine)
       return window
     case .request(let durations):
       try await world.nameOthers(
-        plan.others.map { (machine.name, $0) }, retype: typed.text(adding: "--keep-others"))
+        plan.others.map { (machine.name, $0) }, retype: typed.text(adding: "--keep-others"),
+        keepsOthers: options.jit.keepOthers)
       confirmation.start()
       // A remembered policy does not know of newer windows: it is read anew beside the request.
       let reading = isRemembered ? Task { try? await azure.policies.get(policy.id) } : nil
@@ -85,7 +89,7 @@ extension Connect {
     _ policy: JITPolicy, _ window: GrantedWindow, _ machine: VirtualMachine
   ) {
     let own = OwnWindows(world.environment, clock: world.clock)
-    let now = world.clock.now()
+    let now = world.azureNow
     for other in policy.windows(of: machine.id) where other.port.number == window.port {
       let isEnded = other.port.reason?.lowercased() == "newerrequestinitiated"
       guard other.isLive(at: now) || (isEnded && (other.port.end ?? now) > now),

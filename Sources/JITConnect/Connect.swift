@@ -124,6 +124,7 @@ package struct Connect: Sendable {
     let memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
     if !usingMemory { memory.forget(target) }
     let known = memory.recall(target)
+    world.azureTime.assume(known?.clockAhead)
     if let known, !isDesktop(known.machine) { try refuseWhatOnlyDesktopsTake() }
     if let known, let connection = try await reuseOpenWindow(on: known) {
       let login = try await entraLogin(on: known.machine, azure)?.value.get()
@@ -172,7 +173,8 @@ package struct Connect: Sendable {
     // 2. running? `--start` comes before the request
     if options.jit.start == .yes || known == nil {
       machine = try await found.confirmation.machine()
-      _ = try await ensureRunning(&machine, azure, progress)
+      // It was read again then, and may have another address now.
+      if try await ensureRunning(&machine, azure, progress) { found.confirmation.renew(machine) }
     }
     // A machine that was named by its id is known from here on.
     let goesToDesktop = try await goesToDesktop(machine)
@@ -202,7 +204,8 @@ package struct Connect: Sendable {
         options.jit, isConfirmed: commandLine.has(.yes), towardsPrivate: address)
     }
     machine = try await found.confirmation.machine()
-    memory.keep(machine, policy: window.policy, for: found.target)
+    memory.keep(
+      machine, policy: window.policy, for: found.target, clockAhead: world.azureTime.ahead)
     if try await ensureRunning(&machine, azure, progress, openUntil: window.end) {
       // A start takes as long as a window lasts: the window is looked at again.
       return try await openWindow(azure, memory, target, nil)
@@ -238,7 +241,7 @@ package struct Connect: Sendable {
     func withPolicies(
       _ machine: VirtualMachine, as target: TargetQuery
     ) async throws(Failure) -> Found {
-      let confirmation = Confirmation(of: machine, azure)
+      let confirmation = Confirmation(of: machine, azure, patience: Self.subnetPatience)
       confirmation.start()
       do throws(Failure) {
         let policies = try await azure.policies.list(
@@ -259,7 +262,7 @@ package struct Connect: Sendable {
       // The request goes out at once; the machine is confirmed beside it.
       return Found(
         machine: known.machine, target: target, policies: [policy], isRemembered: true,
-        confirmation: Confirmation(of: known.machine, azure))
+        confirmation: Confirmation(of: known.machine, azure, patience: Self.subnetPatience))
     }
     if case .id(let id) = target.name {
       return try await withPolicies(VirtualMachine(id: id, location: ""), as: target)
@@ -279,7 +282,8 @@ package struct Connect: Sendable {
   /// machine: its address is known from the policy alone, so nobody else confirms it.
   private func mayActOn(_ policy: JITPolicy, _ machine: VirtualMachine) -> Bool {
     let own = OwnWindows(world.environment, clock: world.clock)
-    let now = world.clock.now()
+    // The clocks may have been set since the other one was last heard: the earlier time counts.
+    let now = min(world.clock.now(), world.azureNow)
     return !options.jit.keepOthers && policy.machine(machine.id)?.publicIPAddress == nil
       && policy.windows(of: machine.id).allSatisfy { !$0.isLive(at: now) || own.holds($0) }
   }
@@ -293,6 +297,9 @@ package struct Connect: Sendable {
       }
     }
   }
+
+  /// The subnets tell nothing that is needed to connect.
+  static let subnetPatience = Duration.seconds(1)
 
   static let rdpPort = 3389
   static let sshPort = 22

@@ -113,7 +113,7 @@ extension Doctor {
   }
 
   private func openWindow(_ patient: Patient, _ mine: [SourcePrefix]) -> Finding {
-    let now = world.clock.now()
+    let now = world.azureNow
     let request = command("request", of: patient, behind: ":\(patient.port)")
     let live = patient.windows.filter { $0.isLive(at: now) }
     guard !live.isEmpty else { return .problem("window", "no window is open", next: request) }
@@ -143,7 +143,7 @@ extension Doctor {
 
   /// A live window that lets us in.
   func fitting(_ patient: Patient, _ mine: [SourcePrefix]) -> JITPolicy.Window? {
-    let now = world.clock.now()
+    let now = world.azureNow
     let fitting = patient.windows.filter { window in
       window.isLive(at: now) && !mine.isEmpty && !own.isClosed(window)
         && mine.allSatisfy { source in window.port.sources.contains { $0.contains(source) } }
@@ -179,7 +179,7 @@ extension Doctor {
   /// What asks for a window anew where one seems to be open and its rule is gone: a plain request
   /// would use it again.
   func renewal(_ patient: Patient, _ window: JITPolicy.Window) -> String {
-    let left = (window.port.end ?? .distantPast).timeIntervalSince(world.clock.now())
+    let left = (window.port.end ?? .distantPast).timeIntervalSince(world.azureNow)
     let wish = Duration.seconds((min(max(Int(left) / 60, 0), 1440) + 5) * 60)
     let most = patient.entry?.rule(for: patient.port)?.maximumDuration ?? .seconds(86400)
     let suffix = ":\(patient.port)"

@@ -233,7 +233,7 @@ extension Doctor {
   private func exposure(_ path: InboundPath, _ patient: Patient) -> [Finding] {
     // Behind a firewall its rules decide, see there.
     guard patient.entry?.publicIPAddress == nil else { return [] }
-    let now = world.clock.now()
+    let now = world.azureNow
     let live = patient.windows.filter { $0.isLive(at: now) }.map(\.port)
     let isKnown = (try? patient.policies?.get()) != nil
     let exposure = path.exposure(port: patient.port) { rule in

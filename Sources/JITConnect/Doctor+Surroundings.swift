@@ -54,7 +54,7 @@ extension Doctor {
 
   /// The port to connect to: a firewall's where the window says so.
   func connectPort(_ patient: Patient) -> Int {
-    let now = world.clock.now()
+    let now = world.azureNow
     let told = patient.windows.first { $0.isLive(at: now) && $0.port.mappedPort != nil }
     if let mapped = told?.port.mappedPort { return mapped }
     guard let machine = patient.machine, patient.entry?.publicIPAddress != nil else {

@@ -28,11 +28,15 @@ package struct GrantedWindow: Sendable {
 
 extension GrantedWindow {
   /// A window that was open already.
-  init(_ open: WindowPlan.OpenWindow, of machine: ResourceID, policy: JITPolicy, _ plan: WindowPlan)
-  {
+  ///
+  /// - Parameter ahead: how far the clock of the plan is from this machine's.
+  init(
+    _ open: WindowPlan.OpenWindow, of machine: ResourceID, policy: JITPolicy, _ plan: WindowPlan,
+    ahead: TimeInterval
+  ) {
     self.init(
-      policy: policy, machine: machine, port: plan.port, sources: plan.sources, end: open.end,
-      azureEnd: open.azureEnd, mappedPort: open.mappedPort, isReused: true)
+      policy: policy, machine: machine, port: plan.port, sources: plan.sources,
+      end: open.end - ahead, azureEnd: open.azureEnd, mappedPort: open.mappedPort, isReused: true)
   }
 }
 

@@ -45,7 +45,7 @@ package struct MachineSurvey: Sendable {
     do {
       ending.unread = try await azure.directory.fleet(filter) { machines throws(Failure) in
         await facts.read(for: machines)
-        let now = world.clock.now()
+        let now = world.azureNow
         seen.formUnion(machines.map(\.id))
         do {
           try await onPage(machines.map { facts.sort($0, now: now) })

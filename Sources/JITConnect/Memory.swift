@@ -1,5 +1,5 @@
 package import Azure
-import FoundationEssentials
+package import FoundationEssentials
 package import Platform
 
 /// What earlier runs learnt of machines, so that the next needs no look-up.
@@ -11,6 +11,8 @@ package struct Memory: Sendable {
   package struct Machine: Sendable, Equatable {
     package var machine: VirtualMachine
     package var policy: JITPolicy?
+    /// How far Azure's clock was from this machine's; nil where nobody noted it.
+    package var clockAhead: TimeInterval?
   }
 
   private struct File: Codable {
@@ -31,6 +33,8 @@ package struct Memory: Sendable {
     var policies: [String: JITPolicy] = [:]
     /// The shortest duration that was granted where shorter ones were refused, by policy.
     var shortestDurations: [String: Shortest] = [:]
+    /// How far Azure's clock was from this machine's, in seconds.
+    var clockAhead: TimeInterval?
   }
 
   private struct Shortest: Codable {
@@ -57,7 +61,9 @@ package struct Memory: Sendable {
     var entry = file.targets[key(target)].flatMap { file.machines[$0] }
     if case .id(let id) = target.name { entry = file.machines[id.key] }
     return entry.map { entry in
-      Machine(machine: entry.machine, policy: entry.policy.flatMap { file.policies[$0] })
+      Machine(
+        machine: entry.machine, policy: entry.policy.flatMap { file.policies[$0] },
+        clockAhead: file.clockAhead)
     }
   }
 
@@ -79,9 +85,11 @@ package struct Memory: Sendable {
 
   /// Keeps what is now known of a target's machine.
   package func keep(
-    _ machine: VirtualMachine, policy: JITPolicy?, for target: TargetQuery
+    _ machine: VirtualMachine, policy: JITPolicy?, for target: TargetQuery,
+    clockAhead: TimeInterval? = nil
   ) {
     change { file in
+      if let clockAhead { file.clockAhead = clockAhead }
       file.targets[key(target)] = machine.id.key
       file.machines[machine.id.key] = File.Entry(
         machine: machine, policy: policy?.id.key, usedAt: clock.now())

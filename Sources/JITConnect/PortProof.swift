@@ -115,7 +115,7 @@ package struct PortProver: Sendable {
   ) async throws(Failure) -> PortProof? {
     guard let entry = policy.machine(machine.id) else { return nil }
     func live(_ policy: JITPolicy) -> [RequestedPort] {
-      let now = world.clock.now()
+      let now = world.azureNow
       return policy.windows(of: machine.id).filter { $0.isLive(at: now) }.map(\.port)
     }
     let deadline = ContinuousClock.now + DenyRule.appearing

@@ -218,7 +218,7 @@ extension RequestAccess {
     _ accesses: inout [PortAccess], _ publicSource: Task<Result<[SourcePrefix], Failure>, Never>?
   ) async throws(Failure) {
     let own = OwnWindows(world.environment, clock: world.clock)
-    let now = world.clock.now()
+    let now = world.azureNow
     var settled: [String: Result<[SourcePrefix], Failure>] = [:]
     var floors: [ResourceID: Duration?] = [:]
     for index in accesses.indices where accesses[index].isGoing {
@@ -248,7 +248,8 @@ extension RequestAccess {
         accesses[index].plan = plan
         switch plan.step {
         case .reuse(let open):
-          accesses[index].window = GrantedWindow(open, of: machine.id, policy: policy, plan)
+          accesses[index].window = GrantedWindow(
+            open, of: machine.id, policy: policy, plan, ahead: world.azureTime.ahead)
         case .request(let durations): accesses[index].duration = durations.first
         }
       } catch {

@@ -130,7 +130,8 @@ package struct RequestAccess: Sendable {
       (access.machine?.id.text ?? access.name) + (access.port.map { ":\($0)" } ?? "")
     }
     try await world.nameOthers(
-      others, retype: "\(command) --keep-others \(shellLine(names))")
+      others, retype: "\(command) --keep-others \(shellLine(names))",
+      keepsOthers: meant.allSatisfy(\.settings.keepOthers))
   }
 
   /// The calls that a dry run has named, in their order.

@@ -19,6 +19,13 @@ extension VirtualMachine {
       if let firewall = entry?.publicIPAddress { return firewall }
       if prefersPrivate, let privateAddress { return privateAddress }
       if let publicAddress { return publicAddress }
+      if let action = refusedActions.first {
+        throw Failure(
+          .notPermitted, what: "the public address of \(name) could not be read",
+          why: unread.first,
+          next: "ask for the action \(action) (it is in the role Reader), or name the address: "
+            + "-o HostName=ADDRESS")
+      }
       throw Failure(
         .noPublicAddress, what: "\(name) has no public address",
         why: privateAddress.map { "its private address is \($0)" }

@@ -70,6 +70,9 @@ package struct WindowPlan: Sendable, Equatable {
   /// The shortest duration that the service is said to grant, and what to try where it does not.
   package static let shortestDurations: [Duration] = [5, 10, 30, 60].map { .seconds($0 * 60) }
 
+  /// No wider source of somebody else is named again by `--keep-others`.
+  package static let widestKept = 24
+
   /// A window with less left than this is not used again.
   private static let leastLeft: TimeInterval = 60
 
@@ -108,7 +111,7 @@ package struct WindowPlan: Sendable, Equatable {
       // nothing that would make Azure refuse the whole: who is left out is named.
       let kept = others.filter { window in
         (window.port.end ?? now) >= now + shortest.timeInterval
-          && window.port.sources.allSatisfy { ($0.prefixLength ?? 0) >= 24 && rule.allows($0) }
+          && window.port.sources.allSatisfy { ($0.prefixLength ?? 0) >= Self.widestKept && rule.allows($0) }
       }
       for source in kept.flatMap(\.port.sources) where !wanted.contains(source) {
         wanted.append(source)

@@ -89,7 +89,7 @@ struct WindowRequests: Sendable {
   ) -> [Result<GrantedWindow, Failure>] {
     // The difference between Azure's clock and ours is put right.
     let now = world.clock.now()
-    let skew = request.serverDate.map { now.timeIntervalSince($0) } ?? 0
+    let skew = request.serverDate.map { now.timeIntervalSince($0) } ?? -world.azureTime.ahead
     let own = OwnWindows(world.environment, clock: world.clock)
     var order: [ResourceID] = []
     let results = zip(items, durations).map { item, duration -> Result<GrantedWindow, Failure> in
@@ -141,28 +141,47 @@ extension Failure {
 extension World {
   /// Names whose windows a new request may end, before it does: on a terminal it asks.
   ///
-  /// - Parameter retype: what lets them stay.
+  /// - Parameters:
+  ///   - retype: what lets them stay.
+  ///   - keepsOthers: whether that was asked for, and could not be done for these.
   func nameOthers(
-    _ others: [(machine: String, window: JITPolicy.Window)], retype: String
+    _ others: [(machine: String, window: JITPolicy.Window)], retype: String,
+    keepsOthers: Bool = false
   ) async throws(Failure) {
     guard !others.isEmpty else { return }
     let now = clock.now()
-    let lines = others.map { $0.window.text(on: $0.machine, now: now) }
+    let lines = others.map { other in
+      other.window.text(on: other.machine, now: now)
+        + (keepsOthers ? ", and \(other.window.reasonNotKept(now: azureNow))" : "")
+    }
     let text = lines.joined(separator: "; ")
     switch await ask({ $0.confirm("\(text). A new request may end it. Go on?") }) {
     case .given(true): return
     case .notPossible:
-      console.warn("\(text); the new request may end it (--keep-others names its source too)")
+      let hint = keepsOthers ? "" : " (--keep-others names its source too)"
+      console.warn("\(text); the new request may end it\(hint)")
     case .interrupted: throw Failure(.interrupted, what: "interrupted")
     default:
       throw Failure(
         .declined, what: "nothing was requested",
-        why: "\(text); with --keep-others both are let in", next: retype)
+        why: keepsOthers ? text : "\(text); with --keep-others both are let in",
+        next: keepsOthers ? nil : retype)
     }
   }
 }
 
 extension JITPolicy.Window {
+  /// Why `--keep-others` leaves it out (``WindowPlan``).
+  fileprivate func reasonNotKept(now: Date) -> String {
+    if port.sources.contains(where: { ($0.prefixLength ?? 0) < WindowPlan.widestKept }) {
+      return "its source is wider than /\(WindowPlan.widestKept) and is not named for others"
+    }
+    if (port.end ?? now) < now + WindowPlan.shortestDurations[0].timeInterval {
+      return "it ends before the new window can"
+    }
+    return "the policy does not allow a request for its source, or not for so short a time"
+  }
+
   /// "a window of bob to port 22 of web1 from 198.51.100.4 is open until 14:32".
   func text(on machine: String, now: Date) -> String {
     let who = requestor.map { printable($0, limit: 200) } ?? "somebody"

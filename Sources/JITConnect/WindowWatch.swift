@@ -39,6 +39,17 @@ struct WindowWatch: Sendable {
   mutating func lookAtRules(_ azure: AzureAccess) async -> Failure? { await rule.look(azure) }
 }
 
+extension Failure {
+  /// A policy that is gone while its window is waited for.
+  static func policyDeleted(_ machine: VirtualMachine, _ window: GrantedWindow) -> Failure {
+    Failure(
+      .windowVanished,
+      what: "the window to port \(window.port) of \(machine.name) will not open",
+      why: "its policy \(window.policy.id.name) was deleted meanwhile",
+      next: "jitconnect status \(machine.resourceGroup)/\(machine.name)")
+  }
+}
+
 /// How long to wait between two looks at what is waited for: little at first, then ever more, and
 /// never less than Azure asks for.
 struct WatchPace: Sendable {

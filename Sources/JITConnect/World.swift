@@ -1,3 +1,5 @@
+import Azure
+package import FoundationEssentials
 package import HTTP
 package import Platform
 package import Terminal
@@ -22,6 +24,8 @@ package struct World: Sendable {
   package let hop = HopStatus()
   /// Several machines at once have one terminal to ask on.
   let turn = QuestionTurn()
+  /// How far Azure's clock is from this machine's.
+  let azureTime = ServerTime()
 
   package init(
     environment: Environment, console: Console, prompt: Prompt, http: any HTTPTransport,
@@ -35,6 +39,10 @@ package struct World: Sendable {
     self.version = version
     self.writeDebug = writeDebug
   }
+
+  /// The time by Azure's clock, for whatever Azure dates: windows, requests, events. This machine's
+  /// own until the first answer.
+  package var azureNow: Date { azureTime.now(clock) }
 
   func debug(_ text: String) { writeDebug(1, "debug1: \(text)") }
 }

@@ -39,7 +39,7 @@ struct DisableCommand: VerbCommand {
       let item = try await disabling.target(try common.query(target, in: world.environment))
       if !found.contains(where: { $0.id == item.id }) { found.append(item) }
     }
-    var plans = disabling.plans(found, now: world.clock.now())
+    var plans = disabling.plans(found, now: world.azureNow)
     var rules: [ResourceID] = []
     for machine in found.compactMap(\.machine) {
       let own = await PortProver(world, azure, progress: progress).ownRules(machine)

@@ -40,7 +40,7 @@ struct HistoryCommand: VerbCommand {
     let azure = try await AzureAccess(world, options.jit)
     let search = MachineSearch(world, azure, options.jit, command: "jitconnect history")
     let view = try await search.view(try TargetQuery(options))
-    let now = world.clock.now()
+    let now = world.azureNow
     let history = await AccessHistory(
       of: view, since: now.addingTimeInterval(-Double(back)), now: now,
       own: OwnWindows(world.environment, clock: world.clock), azure)

@@ -72,7 +72,7 @@ struct ListCommand: VerbCommand {
     progress.show("looking at the virtual machines")
     var output = MachineListOutput(
       form: common.json ? .json : console.outputIsTerminal ? .tables : .lines,
-      now: world.clock.now(), own: OwnWindows(world.environment, clock: world.clock))
+      clock: { world.azureNow }, own: OwnWindows(world.environment, clock: world.clock))
     let ending = try await MachineSurvey(world, azure, filter).run { page in
       if output.names == nil {
         let all = (try? await names.value.get()) ?? []

@@ -15,7 +15,9 @@ struct MachineListOutput {
   enum Form { case tables, lines, json }
 
   let form: Form
-  let now: Date
+  /// By Azure's clock, which the first answers tell.
+  var now: Date { clock() }
+  private let clock: @Sendable () -> Date
   let own: OwnWindows
   /// Names of subscriptions by their ids, once they are known.
   var names: [String: String]?
@@ -23,9 +25,9 @@ struct MachineListOutput {
   private var hasBegun = false
   private var hasItems = false
 
-  init(form: Form, now: Date, own: OwnWindows) {
+  init(form: Form, clock: @escaping @Sendable () -> Date, own: OwnWindows) {
     self.form = form
-    self.now = now
+    self.clock = clock
     self.own = own
   }
 

@@ -35,7 +35,7 @@ struct StatusCommand: VerbCommand {
     let search = MachineSearch(world, azure, options.jit, command: "jitconnect status")
     let view = try await search.view(try TargetQuery(options))
     let own = OwnWindows(world.environment, clock: world.clock)
-    let now = world.clock.now()
+    let now = world.azureNow
     async let paths = azure.securityGroups.paths(to: view.machine)
     async let authors = WindowAuthors(of: view, now: now, own: own, azure)
     let report = StatusReport(
@@ -43,7 +43,7 @@ struct StatusCommand: VerbCommand {
     if common.json {
       try JSONOutput.write(report)
     } else {
-      let text = report.text(for: world.console, now: world.clock.now())
+      let text = report.text(for: world.console, now: now)
       try writeAll(STDOUT_FILENO, text.utf8)
     }
     return 0

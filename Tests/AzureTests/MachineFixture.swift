@@ -17,7 +17,7 @@ enum Fixture {
         """
         {"id":"\(Fixture.vm)","name":"Web1","location":"West Europe","tags":{"a":"b"},"zones":["2"],
          "resources":[{"id":"\(Fixture.vm)/extensions/AADSSHLoginForLinux"}],
-         "properties":{"vmId":"BBBB","osProfile":{"computerName":"w","adminUsername":"adm"},
+         "properties":{"vmId":"BBBBBBBB-1111-2222-3333-444444444444","osProfile":{"computerName":"w","adminUsername":"adm"},
           "storageProfile":{"osDisk":{"osType":"Linux"}},
           "networkProfile":{"networkInterfaces":[{"id":"\(Fixture.nic)"}]},
           "instanceView":{"statuses":[{"code":"ProvisioningState/succeeded"},{"code":"\(status)"}]}}}

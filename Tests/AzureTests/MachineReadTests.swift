@@ -11,7 +11,7 @@ import Testing
     Fixture.expectMachine(world.azure)
     Fixture.expectNetwork(world.azure)
     let machine = try await VirtualMachineDirectory(client: world.client).get(try id(Fixture.vm))
-    #expect(machine.vmID == "bbbb")
+    #expect(machine.vmID == "bbbbbbbb-1111-2222-3333-444444444444")
     #expect(machine.location == "West Europe")
     #expect(machine.powerState == .running)
     #expect(machine.hasEntraLogin == true)

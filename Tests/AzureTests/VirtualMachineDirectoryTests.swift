@@ -19,8 +19,8 @@ import Testing
     var row: JSONTree = [
       "id": .string(Fixture.vm), "name": "Web1", "resourceGroup": "rg", "subscriptionId": "s1",
       "tenantId": "t1", "location": "westeurope", "zones": ["1"], "tags": ["role": "web"],
-      "vmId": "AAAA", "osType": "Linux", "powerState": "PowerState/running",
-      "adminUsername": "azureuser", "computerName": "web1", "nicId": .string(Fixture.nic),
+      "vmId": "AAAAAAAA-1111-2222-3333-444444444444", "osType": "Linux",
+      "powerState": "PowerState/running", "adminUsername": "azureuser", "computerName": "web1", "nicId": .string(Fixture.nic),
       "nicPrimary": true, "ipPrimary": true, "privateIp": "10.0.0.4",
       "nicNsgId": .string(Fixture.nsg), "subnetKey": .string(Fixture.subnet.lowercased()),
       "subnetNsgId": "", "subnetKey1": .string(Fixture.subnet.lowercased()),
@@ -51,7 +51,7 @@ import Testing
     #expect(matches.cameFromGraph)
     #expect(machine.name == "Web1")
     #expect(machine.resourceGroup == "RG")
-    #expect(machine.vmID == "aaaa")
+    #expect(machine.vmID == "aaaaaaaa-1111-2222-3333-444444444444")
     #expect(machine.operatingSystem == .linux)
     #expect(machine.powerState == .running)
     #expect(machine.tags == ["role": "web"])

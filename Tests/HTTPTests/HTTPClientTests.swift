@@ -67,6 +67,32 @@ import Testing
       ) { $0.bodyLimit = 4999 }
     }
     #expect(error?.kind == .bodyTooLarge)
+    #expect(error?.message == "the answer is larger than 4999 bytes")
+  }
+
+  @Test(
+    "a header over the limit is called that, by whoever notices",
+    arguments: [(600, 10), (1, 97 << 10), (1, 400 << 10), (40, 10 << 10)])
+  func headerLimit(lines: Int, length: Int) async throws {
+    let line = "X-A: " + String(repeating: "x", count: length) + "\r\n"
+    let error = await #expect(throws: HTTPError.self) {
+      try await send(
+        .bytes("HTTP/1.1 200 OK\r\n" + String(repeating: line, count: lines) + "\r\n"))
+    }
+    #expect(error?.kind == .bodyTooLarge)
+    #expect(error?.message.contains("header is larger than") == true, "\(error?.message ?? "")")
+  }
+
+  @Test("only a body that says what it is has a content type", arguments: [true, false])
+  func contentType(hasBody: Bool) async throws {
+    let (_, server) = try await send(.bytes("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) {
+      $0.method = .post
+      $0.body = hasBody ? Array("{}".utf8) : []
+      if hasBody { $0.headers = [("content-type", "application/json")] }
+    }
+    let request = try #require(server.requests.first).lowercased()
+    let types = request.split(separator: "\r\n").filter { $0.hasPrefix("content-type") }
+    #expect(types == (hasBody ? ["content-type: application/json"] : []))
   }
 
   @Test("an answer that is cut short is an error, never half a body")

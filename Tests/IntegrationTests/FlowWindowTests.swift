@@ -207,6 +207,23 @@ import Testing
         == ["203.0.113.7", "198.51.100.44"])
   }
 
+  @Test("whom --keep-others leaves out is named with the reason, and no advice to give it")
+  func notKept() async throws {
+    let stage = try await Stage.ssh { $0.behaviour.namesRequestor = true }
+    let elsewhere: [String: String?] = [
+      "XDG_STATE_HOME": stage.folder + "/work/state",
+      "XDG_CACHE_HOME": stage.folder + "/work/cache",
+    ]
+    let other = try await stage.run(
+      ["request", "--no-wait", "--for", "1h", "--source", "198.51.100.0/22"]
+        + ["web1:\(stage.port())"], environment: elsewhere)
+    #expect(other.status == 0, "\(other.error)")
+    let run = try await stage.connect("web1", ["--keep-others"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.error.contains("wider than /24"), "\(run.error)")
+    #expect(!run.error.contains("--keep-others"), "\(run.error)")
+  }
+
   @Test("on a terminal it is asked first; No requests nothing")
   func foreignOnTerminal() async throws {
     let stage = try await withForeignWindow()

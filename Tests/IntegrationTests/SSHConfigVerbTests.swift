@@ -46,4 +46,18 @@ import Testing
     #expect(missing.text == "")
     #expect(try await stage.run(["ssh-config", "--suffix", " x\nHost *"]).status == 64)
   }
+
+  @Test("nothing that Azure says of a machine adds a line, a pattern or a second word")
+  func hostile() async throws {
+    let stage = try await Stage.greeting {
+      $0.machines[0].vmID = "x\nProxyCommand touch owned"
+      $0.machines[0].adminUsername = "ada -oProxyCommand=x"
+      $0.machines.append(Stage.web("*"))
+    }
+    let run = try await stage.run(["ssh-config", "--suffix", ".vm"])
+    #expect(run.status == 0, "\(run.error)")
+    let lines = run.text.split(separator: "\n").filter { !$0.contains(" --stdio ") }
+    #expect(Set(lines.filter { $0.hasPrefix("Host ") }) == ["Host web1.vm", "Host _.vm"])
+    #expect(!lines.contains { $0.contains("ProxyCommand") || $0.contains("ada") }, "\(run.text)")
+  }
 }

@@ -15,15 +15,17 @@ package struct ARMClient: Sendable {
   private let userAgent: String
   private var tenant: String?
   private let knownTenants = TenantMemory()
+  private let serverTime: ServerTime
   private let onCall: @Sendable (CallRecord) -> Void
 
   /// - Parameters:
   ///   - version: of the program, for the `User-Agent`.
   ///   - tenant: the one to sign in to; nil is the credential's own.
+  ///   - serverTime: told the `Date` of every answer.
   ///   - onCall: told of every call when it has ended.
   package init(
     cloud: Cloud, tokens: any TokenProvider, transport: any HTTPTransport, version: String,
-    tenant: String? = nil, pacing: Pacing = .system,
+    tenant: String? = nil, pacing: Pacing = .system, serverTime: ServerTime = ServerTime(),
     onCall: @escaping @Sendable (CallRecord) -> Void = { _ in }
   ) {
     self.cloud = cloud
@@ -32,6 +34,7 @@ package struct ARMClient: Sendable {
     userAgent = "jitconnect/\(version)"
     self.tenant = tenant
     self.pacing = pacing
+    self.serverTime = serverTime
     self.onCall = onCall
   }
 
@@ -47,6 +50,9 @@ package struct ARMClient: Sendable {
   package func remember(_ tenant: String?, of subscription: String) {
     knownTenants.remember(tenant, for: subscription)
   }
+
+  /// Azure's time, as far as its answers have told it.
+  var now: Date { serverTime.now(pacing.clock) }
 
   // MARK: Calls
 
@@ -197,6 +203,7 @@ package struct ARMClient: Sendable {
       let answer = ARMAnswer(
         method: call.method, url: call.url, status: response.status, headers: response.headers,
         body: response.body, purpose: call.purpose)
+      if let date = answer.serverDate { serverTime.heard(date, at: pacing.clock.now()) }
       record.status = response.status
       record.correlationID = answer.correlationID
       return .success(answer)

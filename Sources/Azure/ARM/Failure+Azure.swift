@@ -139,7 +139,7 @@ extension Failure {
     if challenge != nil { what = "Azure asks for a new sign-in: " + failure.what }
     let command = token.signInCommand(
       in: cloud, scope: scope, claims: challenge?.claims)
-    next = "sign in again: " + (command ?? "jitconnect login, or choose another --identity")
+    next = command.map { "sign in again: " + $0 } ?? token.renewal
   }
 
   /// No answer came at all.

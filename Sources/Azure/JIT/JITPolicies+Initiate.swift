@@ -14,7 +14,7 @@ extension JITPolicies {
   ) async throws(Failure) -> JITRequest {
     let body = try request.body()
     let names = request.machines.map(\.id.name).joined(separator: ", ")
-    let begun = client.pacing.clock.now()
+    let begun = client.pacing.elapsed()
     do throws(Failure) {
       let answer = try await client.post(
         policy.text + "/initiate", .jitPolicies, body: body,
@@ -44,16 +44,17 @@ extension JITPolicies {
   /// The request in the policy, if Azure took it; looked for a few times, since Azure needs some
   /// seconds for an answer.
   private func heard(
-    _ policy: ResourceID, _ request: AccessRequest, since begun: Date
+    _ policy: ResourceID, _ request: AccessRequest, since begun: Duration
   ) async -> JITRequest? {
     for pause in [0, 2, 3] {
       if pause > 0 {
         do throws(Failure) { try await client.pacing.pause(.seconds(pause)) } catch { return nil }
       }
       guard let current = try? await get(policy) else { return nil }
-      // The clocks may differ; a request of the last two minutes for the same is as good.
-      let earliest = begun.addingTimeInterval(-120)
-      let now = client.pacing.clock.now()
+      // By Azure's clock, which may tell nothing; a request of the last two minutes for the same is
+      // as good.
+      let now = client.now
+      let earliest = now - 120 - (client.pacing.elapsed() - begun).inSeconds
       let found = current.requests
         .filter { ($0.start ?? .distantPast) >= earliest && Self.covers($0, request, at: now) }
         .max { ($0.start ?? .distantPast) < ($1.start ?? .distantPast) }

@@ -51,7 +51,7 @@ package struct JITPolicy: Sendable, Equatable, Identifiable {
       guard let id = ResourceID(item["id"]?.text) else { return nil }
       return Machine(
         id: id, ports: (item["ports"]?.elements ?? []).compactMap { PortRule(tree: $0) },
-        publicIPAddress: item["publicIpAddress"]?.text)
+        publicIPAddress: item["publicIpAddress"]?.text.flatMap(ipv4Text))
     }
     requests = (tree["properties", "requests"]?.elements ?? []).map { JITRequest(tree: $0) }
     provisioningState = tree["properties", "provisioningState"]?.text

@@ -22,6 +22,8 @@ package struct VirtualMachine: Sendable, Equatable, Codable, Identifiable {
   package var unread: [String]
   /// Those of them that are network interfaces; not kept on disk.
   package var unreadInterfaces: [String] = []
+  /// The actions that were refused on the way to its addresses; not kept on disk.
+  package var refusedActions: [String] = []
 
   package init(
     id: ResourceID, tenantID: String? = nil, location: String, vmID: String? = nil,

@@ -5,14 +5,20 @@ extension VirtualMachineDirectory {
   /// the memory says otherwise.
   ///
   /// - Parameter known: what was known of it. Its parts are then asked for at once with it instead
-  ///   of one after the other; what proves to be out of date is read again.
+  ///   of one after the other; what proves to be out of date is read again. Where an address may
+  ///   not be read, the known one counts, and that is told.
+  /// - Parameter patience: how long the subnets are waited for once all else is read: they tell
+  ///   only which security group is theirs. Nil is as long as they take.
   package func get(
-    _ id: ResourceID, known: VirtualMachine? = nil
+    _ id: ResourceID, known: VirtualMachine? = nil, patience: Duration? = nil
   ) async throws(Failure) -> VirtualMachine {
     guard id.isType(ResourceID.virtualMachineType) else { throw Self.unsupported(id) }
     var parts = Parts(directory: self)
-    var guesses = known?.addresses.flatMap { [$0.networkInterface, $0.publicIP, $0.subnet] } ?? []
+    var guesses = known?.addresses.flatMap { [$0.networkInterface, $0.publicIP] } ?? []
     guesses.append(id)
+    let subnets = SubnetReads(self)
+    defer { subnets.cancel() }
+    subnets.start(known?.addresses.compactMap(\.subnet) ?? [])
     await parts.read(guesses.compactMap { $0 })
     let tree: JSONTree
     switch parts.results[id] {
@@ -26,7 +32,11 @@ extension VirtualMachineDirectory {
     let configurations = interfaces.flatMap { interface in
       Self.configurations(of: interface, try? parts.results[interface.id]?.get())
     }
-    await parts.read(configurations.flatMap { [$0.publicIP, $0.subnet] }.compactMap { $0 })
+    subnets.start(configurations.compactMap(\.subnet))
+    await parts.read(configurations.compactMap(\.publicIP))
+    parts.results.merge(
+      await subnets.results(of: configurations.compactMap(\.subnet), within: patience)
+    ) { $1 }
 
     var machine = Self.machine(id, tree)
     machine.tenantID = known?.tenantID
@@ -40,12 +50,44 @@ extension VirtualMachineDirectory {
       // A part that may not be read is a gap; a call that found no answer is a failure.
       guard failure.code == .notPermitted || failure.code == .notFound else { throw failure }
       machine.unread.append("\(part.name): \(failure.why ?? failure.what)")
+      if failure.code == .notPermitted { machine.refusedActions.append("\(part.type)/read") }
     }
-    machine.addresses = configurations.enumerated()
+    let read = configurations.enumerated()
       .sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }
       .map { Self.address($0.element, parts.results) }
+    machine.addresses = Self.filled(read, from: known, parts.results, subnetsToo: patience != nil)
       .markingFirstAsPrimary()
     return machine
+  }
+
+  /// What may not be read is taken from what was known of it: of interfaces and public addresses
+  /// that Compute and Network name still.
+  private static func filled(
+    _ read: [VMAddress], from known: VirtualMachine?,
+    _ results: [ResourceID: Result<JSONTree, Failure>], subnetsToo: Bool
+  ) -> [VMAddress] {
+    func isRefused(_ id: ResourceID?) -> Bool {
+      guard let id, case .failure(let failure)? = results[id] else { return false }
+      return failure.code == .notPermitted
+    }
+    let hints = known?.addresses ?? []
+    let filled = read.map { address in
+      var address = address
+      if isRefused(address.publicIP),
+        let hint = hints.first(where: { $0.publicIP == address.publicIP })
+      {
+        address.publicIPv4 = hint.publicIPv4
+        address.fqdn = hint.fqdn
+      }
+      // Whoever proves that a port is shut waits for the subnet's own word.
+      if subnetsToo, address.subnetSecurityGroup == .unknown, let subnet = address.subnet,
+        let hint = hints.first(where: { $0.subnet == subnet })
+      {
+        address.subnetSecurityGroup = hint.subnetSecurityGroup
+      }
+      return address
+    }
+    return filled + hints.filter { isRefused($0.networkInterface) }
   }
 
   /// The parts of a machine that were read, each once.
@@ -75,8 +117,7 @@ extension VirtualMachineDirectory {
       switch id.type.split(separator: "/").last?.lowercased() {
       case "virtualmachines": "virtual machine"
       case "networkinterfaces": "network interface"
-      case "publicipaddresses": "public address"
-      default: "subnet"
+      default: "public address"
       }
     }
   }
@@ -143,7 +184,7 @@ extension VirtualMachineDirectory {
     return VMAddress(
       privateIPv4: configuration.privateIPv4,
       publicIPv4: publicIP?["properties", "ipAddress"]?.text.flatMap(ipv4Text),
-      fqdn: publicIP?["properties", "dnsSettings", "fqdn"]?.text, isPrimary: false,
+      fqdn: GivenText.hostName(publicIP?["properties", "dnsSettings", "fqdn"]?.text), isPrimary: false,
       networkInterface: configuration.networkInterface,
       networkSecurityGroup: configuration.networkSecurityGroup, subnet: configuration.subnet,
       subnetSecurityGroup: group, publicIP: configuration.publicIP,
@@ -156,13 +197,14 @@ extension VirtualMachineDirectory {
     let extensions = (tree["resources"] ?? properties["resources"])?.elements
     return VirtualMachine(
       id: ResourceID(tree["id"]?.text) ?? id, location: tree["location"]?.text ?? "",
-      vmID: properties["vmId"]?.text?.lowercased(),
+      vmID: GivenText.guid(properties["vmId"]?.text),
       operatingSystem: properties["storageProfile", "osDisk", "osType"]?.text
         .flatMap { OperatingSystem(rawValue: $0.lowercased()) },
       powerState: statuses.lazy.compactMap { PowerState(code: $0["code"]?.text) }.first,
       adminUsername: properties["osProfile", "adminUsername"]?.text,
-      computerName: properties["osProfile", "computerName"]?.text
-        ?? properties["instanceView", "computerName"]?.text,
+      computerName: GivenText.hostName(
+        properties["osProfile", "computerName"]?.text
+          ?? properties["instanceView", "computerName"]?.text),
       tags: VirtualMachine.tags(tree["tags"]),
       zones: (tree["zones"]?.elements ?? []).compactMap(\.text),
       hasEntraLogin: (extensions ?? []).contains { item in

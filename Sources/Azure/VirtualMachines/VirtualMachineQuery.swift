@@ -99,10 +99,10 @@ enum VirtualMachineQuery {
   private static func machine(_ id: ResourceID, _ row: JSONTree) -> VirtualMachine {
     VirtualMachine(
       id: id, tenantID: row["tenantId"]?.text, location: row["location"]?.text ?? "",
-      vmID: row["vmId"]?.text?.lowercased(),
+      vmID: GivenText.guid(row["vmId"]?.text),
       operatingSystem: row["osType"]?.text.flatMap { OperatingSystem(rawValue: $0.lowercased()) },
       powerState: PowerState(code: row["powerState"]?.text),
-      adminUsername: row["adminUsername"]?.text, computerName: row["computerName"]?.text,
+      adminUsername: row["adminUsername"]?.text, computerName: GivenText.hostName(row["computerName"]?.text),
       tags: VirtualMachine.tags(row["tags"]),
       zones: (row["zones"]?.elements ?? []).compactMap(\.text))
   }
@@ -120,7 +120,7 @@ enum VirtualMachineQuery {
       }
     return VMAddress(
       privateIPv4: row["privateIp"]?.text.flatMap(ipv4Text),
-      publicIPv4: row["publicIp"]?.text.flatMap(ipv4Text), fqdn: row["fqdn"]?.text,
+      publicIPv4: row["publicIp"]?.text.flatMap(ipv4Text), fqdn: GivenText.hostName(row["fqdn"]?.text),
       isPrimary: false, networkInterface: networkInterface,
       networkSecurityGroup: ResourceID(row["nicNsgId"]?.text),
       subnet: ResourceID(row["subnetKey"]?.text),
