@@ -18,6 +18,17 @@ enum Assumptions {
   /// The code of an initiate whose policy does not exist; its text was never captured.
   static let policyNotFound = "PolicyNotFound"
 
+  /// Whether the code of a 404 says that the policy is not there.
+  ///
+  /// `ResourceNotFound` and `PolicyNotFound` were seen; the code that a GET of an absent policy has
+  /// is not documented, so every word of that form counts but those about something larger.
+  ///
+  /// - Parameter code: in lower case; empty where no error of Azure's came.
+  static func meansAbsent(_ code: String) -> Bool {
+    code.hasSuffix("notfound")
+      && !["subscriptionnotfound", "tenantnotfound"].contains(code)
+  }
+
   /// A refusal of an initiate whose text names this word is taken to be about the time asked for:
   /// the shortest time that Azure grants is not documented (the policy's own minimum is 5 minutes).
   static let durationWord = "duration"

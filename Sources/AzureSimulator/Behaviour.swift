@@ -52,6 +52,8 @@ package struct Behaviour: Sendable {
   package var minimumDuration = Duration.seconds(300)
   /// A single address inside a policy's block is a subset of it.
   package var loneAddressInBlockIsAllowed = true
+  /// A rule of a policy without any source lets everybody ask, instead of nobody.
+  package var missingSourcesMeanAny = false
   /// A new request ends the older ones of the same port.
   package var newerRequestEndsOlder = false
   /// Who else's: only those of the same source when false.

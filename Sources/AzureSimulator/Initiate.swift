@@ -121,7 +121,8 @@ extension World {
       // The moment that readEnd added is given here too.
       duration <= limit.maximum + .seconds(2)
         && port.sources.allSatisfy { source in
-          limit.sources.contains { allowed in
+          if behaviour.missingSourcesMeanAny, limit.sources.allSatisfy(\.isEmpty) { return true }
+          return limit.sources.contains { allowed in
             if source == allowed || allowed == "*" { return true }
             guard let asked = IPv4Block(text: source), let block = IPv4Block(text: allowed) else {
               return false

@@ -72,7 +72,8 @@ int __wrap_EVP_Cipher(
   while (done < count) {
     if (stream->used == STREAM_SIZE) {
       int made = __real_EVP_Cipher(context, stream->bytes, zeros, STREAM_SIZE);
-      if (made != STREAM_SIZE) return made > 0 ? -1 : made;
+      // Never 0: libssh2 takes that for success, and would send the block as it is.
+      if (made != STREAM_SIZE) return -1;
       stream->used = 0;
     }
     unsigned int part = count - done;

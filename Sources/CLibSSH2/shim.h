@@ -24,15 +24,32 @@ typedef void (*clibssh2_released)(void *owner, const unsigned char *bytes, size_
 // Some of what a server says libssh2 tells nobody: which methods may continue a login, whether an
 // exit status came at all. Its messages are still whole when they are freed, so `released` is shown
 // memory that begins like one of them; with `shows_all`, all of it.
+//
+// While `keeps` is on, which is the first key exchange, `released` also sees the server's answers
+// with its signature, and memory of the lengths that an exchange's hash can have is listed for as
+// long as it is in use: the session's id is kept so, and told nobody either.
+enum { CLIBSSH2_KEPT = 64 };
 struct clibssh2_context {
   void *owner;
   int overwrites;
   int shows_all;
   clibssh2_released released;
+  int keeps;
+  // More than could be listed.
+  int kept_too_many;
+  unsigned kept_count;
+  struct {
+    const unsigned char *bytes;
+    size_t length;
+  } kept[CLIBSSH2_KEPT];
 };
 
-// Message numbers (RFC 4252 and 4254).
+// Message numbers (RFC 8308, 5656, 4419, 4253, 4252 and 4254).
 enum {
+  CLIBSSH2_EXT_INFO = 7,
+  // Of all methods in use: ECDH's and DH's answer, and group exchange's.
+  CLIBSSH2_KEX_REPLY = 31,
+  CLIBSSH2_KEX_GEX_REPLY = 33,
   CLIBSSH2_USERAUTH_FAILURE = 51,
   CLIBSSH2_CHANNEL_CLOSE = 97,
   CLIBSSH2_CHANNEL_REQUEST = 98
@@ -60,9 +77,14 @@ static inline void clibssh2_show(void *pointer, void **abstract) {
   if (context->released == NULL) return;
   const unsigned char *bytes = pointer;
   if (!context->shows_all) switch (bytes[0]) {
+    case CLIBSSH2_EXT_INFO:
     case CLIBSSH2_USERAUTH_FAILURE:
     case CLIBSSH2_CHANNEL_CLOSE:
     case CLIBSSH2_CHANNEL_REQUEST: break;
+    case CLIBSSH2_KEX_REPLY:
+    case CLIBSSH2_KEX_GEX_REPLY:
+      if (!context->keeps) return;
+      break;
     default: return;
   }
   context->released(context->owner, bytes, clibssh2_size(pointer));
@@ -72,20 +94,77 @@ static inline int clibssh2_overwrites(void **abstract) {
   return abstract != NULL && *abstract != NULL && ((struct clibssh2_context *)*abstract)->overwrites;
 }
 
+static inline struct clibssh2_context *clibssh2_keeper(void **abstract) {
+  struct clibssh2_context *context = abstract == NULL ? NULL : *abstract;
+  return context != NULL && context->keeps ? context : NULL;
+}
+
+// The lengths of SHA-1, SHA-256, SHA-384 and SHA-512.
+static inline void clibssh2_keep(const void *pointer, size_t length, void **abstract) {
+  struct clibssh2_context *context = clibssh2_keeper(abstract);
+  if (context == NULL || pointer == NULL) return;
+  if (length != 20 && length != 32 && length != 48 && length != 64) return;
+  if (context->kept_count == CLIBSSH2_KEPT) {
+    context->kept_too_many = 1;
+    return;
+  }
+  context->kept[context->kept_count].bytes = pointer;
+  context->kept[context->kept_count].length = length;
+  context->kept_count++;
+}
+
+static inline void clibssh2_forget(const void *pointer, void **abstract) {
+  struct clibssh2_context *context = clibssh2_keeper(abstract);
+  if (context == NULL) return;
+  for (unsigned index = 0; index < context->kept_count; index++) {
+    if (context->kept[index].bytes != pointer) continue;
+    context->kept[index] = context->kept[--context->kept_count];
+    return;
+  }
+}
+
+// Banners and lists of names may have any length; a hash is no text.
+static inline int clibssh2_is_text(const unsigned char *bytes, size_t length) {
+  for (size_t index = 0; index + 1 < length; index++)
+    if (bytes[index] < 0x20 || bytes[index] > 0x7e) return 0;
+  return 1;
+}
+
+// The only memory of that length, but for text, that came into use since `keeps` was turned on and still is; NULL
+// where there is none or more than one.
+static inline const unsigned char *clibssh2_kept(
+  const struct clibssh2_context *context, size_t length
+) {
+  const unsigned char *found = NULL;
+  if (context->kept_too_many) return NULL;
+  for (unsigned index = 0; index < context->kept_count; index++) {
+    if (context->kept[index].length != length) continue;
+    if (clibssh2_is_text(context->kept[index].bytes, length)) continue;
+    if (found != NULL) return NULL;
+    found = context->kept[index].bytes;
+  }
+  return found;
+}
+
 static void *clibssh2_alloc(size_t count, void **abstract) {
-  (void)abstract;
-  return malloc(count);
+  void *pointer = malloc(count);
+  clibssh2_keep(pointer, count, abstract);
+  return pointer;
 }
 
 static void clibssh2_free(void *pointer, void **abstract) {
   if (pointer == NULL) return;
   clibssh2_show(pointer, abstract);
+  clibssh2_forget(pointer, abstract);
   if (clibssh2_overwrites(abstract)) clibssh2_overwrite(pointer);
   free(pointer);
 }
 
 static void *clibssh2_realloc(void *pointer, size_t count, void **abstract) {
-  if (pointer == NULL || !clibssh2_overwrites(abstract)) return realloc(pointer, count);
+  if (pointer == NULL || !clibssh2_overwrites(abstract)) {
+    clibssh2_forget(pointer, abstract);
+    return realloc(pointer, count);
+  }
   size_t old = clibssh2_size(pointer);
   void *moved = malloc(count);
   if (moved == NULL) return NULL;

@@ -24,10 +24,13 @@ void platform_zero(void *pointer, size_t count) {
 }
 
 void platform_forbid_core_dumps(void) {
+#ifdef __linux__
+  // Ends with exec: what we start may have core dumps as the user wants them. A limit would be
+  // inherited.
+  prctl(PR_SET_DUMPABLE, 0);
+#else
   struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
-#ifdef __linux__
-  prctl(PR_SET_DUMPABLE, 0);
 #endif
 }
 
@@ -180,11 +183,11 @@ int platform_spawn_with(
   sigfillset(&all);
   sigdelset(&all, SIGKILL);
   sigdelset(&all, SIGSTOP);
-  if (flags & PLATFORM_SPAWN_KEEP_IGNORED) {
-    const int kept[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-      if (platform_signal_is_ignored(kept[i])) sigdelset(&all, kept[i]);
-  }
+  // What we were started to ignore (nohup, a shell's &) is ignored by what we start; we ourselves
+  // ignore none of these.
+  const int kept[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+  for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+    if (platform_signal_is_ignored(kept[i])) sigdelset(&all, kept[i]);
   sigemptyset(&none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);

@@ -11,10 +11,11 @@ struct CloudMetadata: Sendable {
   private(set) var problems: [String] = []
 
   private struct Entry: Decodable, Sendable {
-    var name: String?
+    var name: Lossy<String>?
     var resourceManager: String?
-    var portal: String?
-    var portalEndpoint: String?
+    // What is of another type than expected: an ornament of the document must not cost the rest.
+    var portal: Lossy<String>?
+    var portalEndpoint: Lossy<String>?
     var authentication: Authentication?
 
     struct Authentication: Decodable, Sendable {
@@ -62,9 +63,9 @@ struct CloudMetadata: Sendable {
       throw .badMetadata(url, "resourceManager is missing")
     }
     let cloud = Cloud(
-      name: printable(entry.name ?? origin?.host ?? "", limit: 60), loginEndpoint: login,
+      name: printable(entry.name?.value ?? origin?.host ?? "", limit: 60), loginEndpoint: login,
       resourceManager: resourceManager, audiences: entry.authentication?.audiences ?? [],
-      portal: entry.portal ?? entry.portalEndpoint, metadataURL: url)
+      portal: entry.portal?.value ?? entry.portalEndpoint?.value, metadataURL: url)
     return try cloud.checked(
       from: "the metadata document \(printable(shownAddress(url), limit: 200))")
   }

@@ -12,6 +12,11 @@ package struct AccessHistory: Sendable {
     /// Whether that is not the request's own word: its entry of the log was found by its time, or
     /// the log names no machine.
     package var whoIsInferred = false
+    /// Whether this user opened it with this program, as far as that is still recorded.
+    package var isOwn = false
+    /// The policy whose machines it may be for, where the log names none of them; nil where it is
+    /// for this one.
+    package var perhapsOf: String?
     /// Where the call to Azure came from, by the activity log.
     package var clientAddress: String?
     /// Nil where only the log is left of it.
@@ -24,7 +29,8 @@ package struct AccessHistory: Sendable {
   }
 
   package var entries: [Entry] = []
-  /// Requests in the log that name no machine and that nobody can tell to be for this one or not.
+  /// Requests in the log that name no machine and that nobody can tell to be for this one or not;
+  /// those of a policy that holds it are among the entries.
   package var unattributed = 0
   /// What could not be read, each with its reason.
   package var unread: [String] = []
@@ -34,7 +40,9 @@ package struct AccessHistory: Sendable {
   /// Reads the history of a machine since a moment.
   ///
   /// Where no policy holds the machine any more, the log of its whole subscription still knows.
-  package init(of view: MachineView, since: Date, now: Date, _ azure: AzureAccess) async {
+  package init(
+    of view: MachineView, since: Date, now: Date, own: OwnWindows, _ azure: AzureAccess
+  ) async {
     let machine = view.machine.id
     let holding = view.policies.filter { $0.machine(machine) != nil }
     if holding.isEmpty {
@@ -45,7 +53,9 @@ package struct AccessHistory: Sendable {
           try await azure.activityLog.requests(of: policy.id, since: since, until: now)
         }
       }
-      for (policy, log) in zip(holding, logs) { add(policy, machine, events(log), since: since) }
+      for (policy, log) in zip(holding, logs) {
+        add(policy, machine, events(log), since: since, own: own)
+      }
     }
     entries.sort { ($0.time ?? .distantPast) > ($1.time ?? .distantPast) }
   }
@@ -90,8 +100,10 @@ package struct AccessHistory: Sendable {
 
   /// Adds the requests of a policy that are for a machine, each with its entry of the log.
   mutating func add(
-    _ policy: JITPolicy, _ machine: ResourceID, _ events: [ActivityLog.Event], since: Date
+    _ policy: JITPolicy, _ machine: ResourceID, _ events: [ActivityLog.Event], since: Date,
+    own: OwnWindows? = nil
   ) {
+    let owned = policy.windows(of: machine).filter { own?.holds($0) ?? false }
     var left = events
     // Every request takes its entry, so that none is given to a request for another machine.
     for request in policy.requests.sorted(by: {
@@ -104,6 +116,7 @@ package struct AccessHistory: Sendable {
           Entry(
             time: start, who: request.requestor ?? event?.caller,
             whoIsInferred: request.requestor == nil && event?.caller != nil,
+            isOwn: owned.contains { $0.start == start && $0.port == port },
             clientAddress: event?.clientAddress, port: port.number, sources: port.sources,
             end: port.end, reason: request.justification ?? event?.justification,
             status: port.reason.map { "\(port.status) (\($0))" } ?? port.status.rawValue,
@@ -117,6 +130,10 @@ package struct AccessHistory: Sendable {
         entries.append(Entry(event))
       } else if event.machines.isEmpty {
         unattributed += 1
+        guard policy.machine(machine) != nil else { continue }
+        var entry = Entry(event)
+        entry.perhapsOf = policy.name
+        entries.append(entry)
       }
     }
   }

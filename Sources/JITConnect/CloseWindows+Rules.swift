@@ -35,8 +35,7 @@ extension CloseWindows {
     case deleted
     /// A dry run: by the calls that were named.
     case wouldBeDeleted
-    /// Why, for the user.
-    case stays(String)
+    case stays(ClosedWindow.Stay)
   }
 
   /// How long a rule that Azure has not written yet is waited for.
@@ -77,7 +76,9 @@ extension CloseWindows {
     if lot.items.contains(where: { $0.window.mappedPort != nil })
       || policy.machine(machine.id)?.publicIPAddress != nil
     {
-      return all(lot.isOver ? .over : .stays("its rule is on an Azure Firewall"))
+      return all(
+        lot.isOver
+          ? .over : .stays(ClosedWindow.Stay(why: "its rule is on an Azure Firewall")))
     }
     let now = world.clock.now()
     func isYoung(_ item: RuleLot.Item) -> Bool {
@@ -101,18 +102,21 @@ extension CloseWindows {
       }
       sight = await look(lot, machine, policy, closing)
     }
-    let mayAppear = "its rule may still appear"
+    let mayAppear = ClosedWindow.Stay(
+      why: "its rule may still appear", isOpen: false, remedy: .again)
     guard sight.most > 0 else {
       if lot.isOver { return all(.over) }
       if served > 0, expected == 0, sight.unread == nil {
         return all(dryRun == nil ? .deleted : .wouldBeDeleted)
       }
-      if let unread = sight.unread { return all(.stays(unread)) }
+      if let unread = sight.unread { return all(.stays(ClosedWindow.Stay(why: unread))) }
       guard sight.paths.contains(where: { !$0.groups.isEmpty }) else {
-        return all(.stays("no network security group is known"))
+        return all(.stays(ClosedWindow.Stay(why: "no network security group is known")))
       }
       if let other = sight.other {
-        return all(.stays("the rule \(other) lets its source in, and not only that"))
+        return all(
+          .stays(
+            ClosedWindow.Stay(why: "the rule \(other) lets its source in, and not only that")))
       }
       return lot.items.map { ($0, isYoung($0) ? .stays(mayAppear) : .over) }
     }
@@ -123,7 +127,7 @@ extension CloseWindows {
       for rules in sight.own { gone.merge(rules) { $0 + $1 } }
       return all(.wouldBeDeleted)
     }
-    if let reason = try await delete(sight) { return all(.stays(reason)) }
+    if let stay = try await delete(sight) { return all(.stays(stay)) }
     for rules in sight.own { gone.merge(rules) { $0 + $1 } }
     // Fewer rules than windows: the youngest window's is the one that is still to come.
     var missing = max(expected - sight.most, 0)
@@ -172,29 +176,71 @@ extension CloseWindows {
 
   /// - Returns: why a path stays open; nil where each path that had a rule lost it in at least one
   ///   group, since every group on the way must allow.
-  private func delete(_ sight: Sight) async throws(Failure) -> String? {
-    var reason: Failure?
-    var deleted: Set<ResourceID> = []
+  private func delete(_ sight: Sight) async throws(Failure) -> ClosedWindow.Stay? {
+    var stay: ClosedWindow.Stay?
+    var refused: [ResourceID] = []
+    var deleted: [ResourceID: [ResourceID]] = [:]
+    func isDeleted(_ rule: ResourceID) -> Bool { deleted.values.contains { $0.contains(rule) } }
     for rules in sight.own {
-      for rule in rules.values.flatMap({ $0.compactMap(\.id) }) where !deleted.contains(rule) {
-        do throws(Failure) {
-          try await azure.securityGroups.deleteRule(rule)
-          deleted.insert(rule)
-        } catch {
-          if error.code == .interrupted { throw error }
-          reason = error
-          world.debug("the rule \(rule.name) stays: \(error)")
+      for (group, rules) in rules {
+        for rule in rules.compactMap(\.id) where !isDeleted(rule) {
+          do throws(Failure) {
+            try await azure.securityGroups.deleteRule(rule)
+            deleted[group, default: []].append(rule)
+          } catch {
+            if error.code == .interrupted { throw error }
+            if error.code == .notPermitted, !refused.contains(rule) { refused.append(rule) }
+            stay = ClosedWindow.Stay(
+              why: error.why ?? error.what,
+              remedy: refused.isEmpty ? nil : .deleteElsewhere(refused))
+            world.debug("the rule \(rule.name) stays: \(error)")
+          }
         }
       }
     }
+    for (group, rules) in deleted {
+      guard let why = try await whyNotGone(rules, from: group) else { continue }
+      deleted[group] = nil
+      stay = ClosedWindow.Stay(why: why, remedy: .again)
+    }
     for (path, rules) in zip(sight.paths, sight.own) {
-      if rules.isEmpty, let unread = path.unread.first { return unread }
+      if rules.isEmpty, let unread = path.unread.first { return ClosedWindow.Stay(why: unread) }
       guard
         rules.isEmpty
-          || rules.values.contains(where: { $0.compactMap(\.id).allSatisfy(deleted.contains) })
-      else { return reason?.why ?? reason?.what ?? "its rule could not be deleted" }
+          || rules.values.contains(where: { $0.compactMap(\.id).allSatisfy(isDeleted) })
+      else { return stay ?? ClosedWindow.Stay(why: "its rule could not be deleted") }
     }
-    return sight.unreadInterfaces.first
+    return sight.unreadInterfaces.first.map { ClosedWindow.Stay(why: $0) }
+  }
+
+  /// How long a rule may still be seen that Azure has called deleted.
+  private static let vanishing = Duration.seconds(10)
+
+  /// Azure's word that a rule is deleted is not taken for it: its group is read.
+  ///
+  /// - Returns: why the rules are not known to be gone; nil where the group has none of them.
+  private func whyNotGone(
+    _ rules: [ResourceID], from group: ResourceID
+  ) async throws(Failure) -> String? {
+    let deadline = ContinuousClock.now + Self.vanishing
+    while true {
+      let left: [ResourceID]
+      do throws(Failure) {
+        let current = try await azure.securityGroups.get(group)
+        left = rules.filter { rule in current.rules.contains { $0.id == rule } }
+      } catch {
+        if error.code == .interrupted { throw error }
+        if error.code == .notFound { return nil }
+        return "whether its rule is gone cannot be told: \(error.why ?? error.what)"
+      }
+      guard let first = left.first else { return nil }
+      guard .now < deadline else {
+        return "Azure took the deletion of the rule \(first.name), and it is still there"
+      }
+      guard (try? await Task.sleep(for: .seconds(1))) != nil else {
+        throw Failure(.interrupted, what: "interrupted")
+      }
+    }
   }
 }
 

@@ -91,7 +91,10 @@ package struct CloseWindows: Sendable {
           end(window, .over)
           continue
         }
-        end(window, .left(until: window.end, why: "\(who) is for the same source"))
+        end(
+          window,
+          .left(
+            until: window.end, ClosedWindow.Stay(why: "\(who) is for the same source")))
         continue
       }
       let item = RuleLot.Item(window: window, shown: current)
@@ -117,10 +120,10 @@ package struct CloseWindows: Sendable {
         case .deleted:
           own.close(item.window)
           end(item.window, .ruleDeleted)
-        case .stays(let reason) where lot.isOver:
-          end(item.window, .left(until: item.window.end, why: reason))
-        case .stays(let reason):
-          end(item.window, try await supersede(item.window, machine, policy, shown, reason))
+        case .stays(let stay) where lot.isOver:
+          end(item.window, .left(until: item.window.end, stay))
+        case .stays(let stay):
+          end(item.window, try await supersede(item.window, machine, policy, shown, stay))
         }
       }
     }
@@ -151,10 +154,10 @@ package struct CloseWindows: Sendable {
 
   private func supersede(
     _ window: OwnWindows.Window, _ machine: VirtualMachine, _ policy: JITPolicy,
-    _ all: [JITPolicy.Window], _ reason: String
+    _ all: [JITPolicy.Window], _ stay: ClosedWindow.Stay
   ) async throws(Failure) -> ClosedWindow.Ending {
-    func left(_ why: String) -> ClosedWindow.Ending {
-      .left(until: window.end, why: "\(reason); \(why)")
+    func left(_ why: String, _ remedy: ClosedWindow.Remedy? = nil) -> ClosedWindow.Ending {
+      .left(until: window.end, stay.adding(why, remedy))
     }
     guard let entry = policy.machine(machine.id) else { return left("the policy has no entry") }
     do throws(Failure) {
@@ -180,11 +183,13 @@ package struct CloseWindows: Sendable {
       if !plan.others.isEmpty {
         guard mayAsk, world.prompt.isPossible else {
           let other = plan.others[0].text(on: machine.name, now: now)
-          return left("\(other), and a new request may end it (--keep-others)")
+          return left("\(other), and a new request may end it", .keepOthers)
         }
         try await world.nameOthers(
           plan.others.map { (machine.name, $0) },
-          retype: "jitconnect close --keep-others \(machine.name)", keepsOthers: keepsOthers)
+          retype: shellLine([
+            "jitconnect", "close", "--keep-others", "\(machine.id.text):\(window.port)",
+          ]), keepsOthers: keepsOthers)
       }
       guard let new = try await requests.request([item], by: policy).first?.get() else {
         return left("Azure's answer names no window")

@@ -1,5 +1,6 @@
 package import Azure
 package import FoundationEssentials
+import Platform
 
 /// A window that was to end early, and what became of it.
 package struct ClosedWindow: Sendable {
@@ -11,11 +12,34 @@ package struct ClosedWindow: Sendable {
     /// A newer request of the shortest duration took its place.
     case superseded(until: Date)
     /// It stays until its end, and why.
-    case left(until: Date, why: String)
+    case left(until: Date, Stay)
     /// A dry run: it would be closed by the calls that were named, and is open until then.
     case planned(until: Date)
     /// Somebody else's, which is left alone.
     case notOwn(who: String?, until: Date?)
+  }
+
+  /// Why a window stays.
+  package struct Stay: Sendable, Equatable {
+    package var why: String
+    /// Whether its rule is there; false where it may still appear.
+    package var isOpen = true
+    /// What else would close it; nil where nothing is known to.
+    package var remedy: Remedy?
+
+    /// The same with what else was tried.
+    func adding(_ words: String, _ remedy: Remedy? = nil) -> Stay {
+      Stay(why: "\(why); \(words)", isOpen: isOpen, remedy: remedy ?? self.remedy)
+    }
+  }
+
+  package enum Remedy: Sendable, Equatable {
+    /// This user may not delete the rules; whoever may can with this.
+    case deleteElsewhere([ResourceID])
+    /// A shorter request that may end other people's windows.
+    case keepOthers
+    /// The same again: what is waited for had not come yet.
+    case again
   }
 
   package var machine: VirtualMachine

@@ -123,8 +123,10 @@ extension Connect {
       )
       world.console.note(
         "\(port) closes at \(localTimeText(end, now: now)): a shorter request took its place")
-    case .left(let end, let why):
-      world.console.warn("\(port) stays open until \(localTimeText(end, now: now)): \(why)")
+    case .left(let end, let stay):
+      world.console.warn(
+        "\(port) \(stay.isOpen ? "stays" : "may still") open until "
+          + "\(localTimeText(end, now: now)): \(stay.why)")
     case .notOwn, .planned: break
     }
   }

@@ -42,6 +42,7 @@ extension Connect {
       return false
     }
     let plan = try await desktop.plan(world, options, commandLine)
+    try desktop.claim(machine)
     if case .file(let path) = try desktop.place(
       of: machine.id.text, name: machine.name, plan, world)
     {
@@ -119,7 +120,7 @@ extension Connect {
   /// No call to Azure: the host as it was typed, or as `HostName` says.
   private func reachDesktopPlainly() async throws(Failure) -> ReachedDesktop {
     if isProxied { throw desktopBehindProxy }
-    let host = options.hostName ?? options.originalHost
+    let host = options.connectHost
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")
     }

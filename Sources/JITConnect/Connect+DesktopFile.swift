@@ -108,7 +108,7 @@ extension Connect {
     let machine = reached.machine
     guard settings.signsInWithEntra else {
       if let entrance = reached.entrance { return entrance.host }
-      if machine == nil { return options.hostName ?? options.originalHost }
+      if machine == nil { return options.connectHost }
       return machine?.addresses.first { $0.publicIPv4 == address.host }?.fqdn ?? address.host
     }
     // A name that the user gave counts; Entra ID knows a VM by its computer name.

@@ -25,7 +25,7 @@ extension Connect {
   }
 
   func notEnabled(_ machine: VirtualMachine) -> Failure {
-    .jitNotEnabled(machine, next: retype("--enable", machine))
+    .jitNotEnabled(machine, next: typed.text(adding: "--enable"))
   }
 }
 

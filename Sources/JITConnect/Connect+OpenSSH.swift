@@ -30,7 +30,9 @@ extension Connect {
         leading += ["-o", "HostKeyAlias=\(alias)"]
       }
       if let file = files.writtenFile, options.userKnownHostsFilesOrigin == nil {
-        leading += ["-o", "UserKnownHostsFile=\(quoted(file))"]
+        // A key revoked in any file is refused. What else the user's files hold is for other names.
+        let files = [file] + options.userKnownHostsFiles.filter { $0 != file }.prefix(31)
+        leading += ["-o", "UserKnownHostsFile=\(files.map(quoted).joined(separator: " "))"]
       }
       if options.userOrigin != .commandLine,
         options.user != nil || machine.adminUsername.map(SSHName.isValidUser) == true
@@ -44,7 +46,7 @@ extension Connect {
       let target =
         place
         ?? ProxyProgram.Target(
-          host: options.hostName ?? options.originalHost, port: options.port)
+          host: options.connectHost, port: options.port)
       let jump = try jump(way, to: target.host, port: target.port)
       leading += ["-o", "ProxyCommand=\(jump.line.replacing("%", with: "%%"))"]
       dropped = ["J"]
@@ -87,7 +89,8 @@ extension Connect {
 
   /// Replaces this process; returns only where the system refuses.
   private func execute(_ program: String, _ words: [[UInt8]]) -> SystemError {
-    Signals.restoreDefault(SIGINT, SIGTERM, SIGHUP, SIGPIPE)
+    // Handlers end with exec; what nohup made us ignore stays ignored.
+    Signals.restoreDefault(SIGPIPE)
     // What this thread blocks would stay blocked.
     Signals.unblock()
     // With its path: ssh starts itself for -J by this name, and we may stand before it on PATH.

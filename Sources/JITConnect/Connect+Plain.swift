@@ -16,7 +16,7 @@ extension Connect {
     if options.jit.client == .openssh, !commandLine.has(.stdio), goal != .desktop {
       throw try becomeOpenSSH()
     }
-    let host = options.hostName ?? options.originalHost
+    let host = options.connectHost
     guard SSHName.isValidHost(host) else {
       throw Failure(.usage, what: "hostname contains invalid characters")
     }

@@ -72,7 +72,7 @@ extension Connect {
       why: matches == 0
         ? "a window is opened for the address that the connection comes from"
         : "\(matches) virtual machines have the jump host's name",
-      next: "name it: jitconnect --source ADDRESS \(machine.name)")
+      next: "name it: \(typed.text(adding: "--source", "ADDRESS"))")
   }
 
   /// The program that carries the connection to this address; nil where none does.

@@ -5,12 +5,6 @@ import SSHConfig
 import Terminal
 
 extension Connect {
-  /// The command to type for the same with one option more.
-  func retype(_ option: String, _ machine: VirtualMachine) -> String {
-    let port = options.portOrigin == .commandLine ? " -p \(options.port)" : ""
-    return "jitconnect \(option)\(port) \(machine.resourceGroup)/\(machine.name)"
-  }
-
   /// Goes on with a running machine; starts a stopped one where that was asked for.
   ///
   /// - Parameter end: when the window ends that was opened for it already.
@@ -25,7 +19,7 @@ extension Connect {
     guard try await world.mayStart(machine, state, options.jit.start) else {
       throw Failure.notRunning(
         machine, state, openUntil: end.map { localTimeText($0, now: world.clock.now()) },
-        next: retype("--start", machine))
+        next: typed.text(adding: "--start"))
     }
     let name = machine.name
     progress.show("starting \(name)")

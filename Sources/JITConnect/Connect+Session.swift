@@ -61,7 +61,7 @@ struct SessionPlan: Sendable {
       peer: peer(of: connection), log: log, keepsAlive: options.tcpKeepAlive)
     let trust = HostKeyFiles(world.environment, options, machine).trust(
       address: connection.address, port: connection.address.map { Int($0.port) } ?? options.port,
-      canAsk: !options.batchMode)
+      canAsk: canAsk)
     let command = KnownHostsCommand(
       options, tokens(address: connection.address), world, environmentWithAgent,
       name: trust.rule.names.first ?? trust.rule.host)
@@ -84,17 +84,13 @@ struct SessionPlan: Sendable {
     if !isTrusted {
       // Nothing that a false server could use.
       authentication.methods.removeAll { $0 != .publicKey }
-      if request.agentSocket != nil {
-        log.note("Agent forwarding is disabled to avoid man-in-the-middle attacks.")
-        request.agentSocket = nil
+      let lost = request.withdrawFromDistrusted()
+      lost.forEach {
+        log.note("\($0) forwarding is disabled to avoid man-in-the-middle attacks.")
       }
-      if !request.forwarding.local.isEmpty || !request.forwarding.remote.isEmpty {
-        log.note("Port forwarding is disabled to avoid man-in-the-middle attacks.")
-        if request.forwarding.failureIsFatal {
-          throw Failure(
-            .forwardingFailed, what: "Error: forwarding disabled due to host key check failure")
-        }
-        request.forwarding = ForwardingPlan()
+      if request.forwarding.failureIsFatal, !lost.isEmpty || request.isForward {
+        throw Failure(
+          .forwardingFailed, what: "Error: forwarding disabled due to host key check failure")
       }
     }
     do throws(Failure) {
@@ -123,7 +119,7 @@ struct SessionPlan: Sendable {
 
   /// The host in messages: an Azure VM as it was typed, any other as ssh names it.
   private var shownHost: String {
-    machine == nil ? options.hostName ?? options.originalHost : options.originalHost
+    machine == nil ? options.connectHost : options.originalHost
   }
 
   /// What `%h` and its like stand for: of a VM, where it was reached and as whom.
@@ -184,6 +180,8 @@ struct SessionPlan: Sendable {
       certificates: options.certificateFiles.map(\.path), agentSocket: ownAgent,
       identitiesOnly: options.identitiesOnly, passwordPrompts: options.numberOfPasswordPrompts,
       isBatch: options.batchMode)
+    plan.acceptedAlgorithms = acceptedAlgorithms
+    plan.requiredRSASize = options.requiredRSASize
     plan.agentAddition =
       switch options.addKeysToAgent {
       case .no: nil
@@ -195,10 +193,23 @@ struct SessionPlan: Sendable {
     return plan
   }
 
+  /// `PubkeyAcceptedAlgorithms`, best first.
+  private var acceptedAlgorithms: [String] {
+    let own = SSHAlgorithms.defaults(.keySignature)
+    return options.pubkeyAcceptedAlgorithms?
+      .assembled(defaults: own, all: SSHAlgorithms.known(.keySignature)) ?? own
+  }
+
   private func methods(
     _ allowed: [String: Bool], of order: [String]
   ) -> [AuthenticationPlan.Method] {
     order.filter { allowed[$0] == true }.compactMap { AuthenticationPlan.Method(rawValue: $0) }
+  }
+
+  private var canAsk: Bool {
+    let isPossible = world.prompt.isPossible
+    return !options.batchMode
+      && (isPossible || Askpass.chosen(environmentWithAgent, hasTerminal: isPossible) != nil)
   }
 
   private var prompts: Prompts {
@@ -216,8 +227,9 @@ struct SessionPlan: Sendable {
 
   private var inputIsTerminal: Bool { isatty(STDIN_FILENO) == 1 }
 
-  /// What the library can send in one request, with some room for its headers.
-  private static let longestCommand = 39_000
+  /// libssh2 puts a request in one packet of at most 35,000 bytes (MAX_SSH_PACKET_LEN), headers and
+  /// padding among them; 34,725 bytes were measured to pass.
+  private static let longestCommand = 34_700
 
   /// The remote command, as the bytes that the remote shell gets.
   private var command: [UInt8]? {
@@ -267,13 +279,20 @@ struct SessionPlan: Sendable {
       agentSocket: forwardedAgent)
   }
 
-  /// The agent that the other side may use: only where it was asked for (`-A`).
+  /// The agent that the other side may use: only where it was asked for (`-A`) and one is there.
   private var forwardedAgent: String? {
+    let path: String?
     switch options.forwardAgent {
-    case .no: nil
-    case .yes: ownAgent
-    case .socket(let path): path
+    case .no: return nil
+    case .yes: path = ownAgent
+    case .socket(let named): path = named
     }
+    guard let path else { return nil }
+    if let problem = SSHSession.agentProblem(path) {
+      world.debug("agent at \(path): \(problem), not forwarded")
+      return nil
+    }
+    return path
   }
 
   /// The agent that `IdentityAgent` leaves: to be asked, and to be forwarded.
@@ -339,10 +358,12 @@ struct SessionPlan: Sendable {
 
   private var sessionLog: SSHLog {
     let console = world.console
-    return SSHLog(
+    var log = SSHLog(
       level: options.verbosity, debug: world.writeDebug,
       note: { [tunnel] text in if tunnel?.keeps(text) != true { console.remark(text) } },
       tellsInformation: options.logLevel >= .info)
+    log.fingerprintHash = FingerprintHash(options)
+    return log
   }
 }
 

@@ -14,22 +14,27 @@ extension Connect {
     guard let entry = policy.machine(machine.id) else {
       throw Failure(
         .jitNotEnabled, what: "the policy \(policy.name) does not hold \(machine.name)",
-        next: retype("--enable", machine))
+        next: typed.text(adding: "--enable"))
     }
     let address = try address(of: machine, entry)
     let sources = try await sourcesTowards(address)
     let own = OwnWindows(world.environment, clock: world.clock)
     // Our own record is by this machine's clock, the policy by Azure's.
     let now = isRemembered ? world.clock.now() : world.azureNow
-    let plan = try WindowPlan(
-      WindowPlan.Wish(
-        machineName: machine.name, port: port, sources: sources,
-        duration: options.jit.duration.map { .seconds($0) }, keepsOthers: options.jit.keepOthers),
-      entry: entry, windows: policy.windows(of: machine.id),
-      // What a remembered policy says of windows is old; our own record is as good as it gets.
-      usable: isRemembered ? own.open(on: machine.id, port: port).map(\.plain) : nil, now: now,
-      floor: memory.shortestDuration(policy.id), isOwn: { own.holds($0) },
-      isShut: { own.isShut($0) })
+    let plan: WindowPlan
+    do throws(Failure) {
+      plan = try WindowPlan(
+        WindowPlan.Wish(
+          machineName: machine.name, port: port, sources: sources,
+          duration: options.jit.duration.map { .seconds($0) }, keepsOthers: options.jit.keepOthers),
+        entry: entry, windows: policy.windows(of: machine.id),
+        // What a remembered policy says of windows is old; our own record is as good as it gets.
+        usable: isRemembered ? own.open(on: machine.id, port: port).map(\.plain) : nil, now: now,
+        floor: memory.shortestDuration(policy.id), isOwn: { own.holds($0) },
+        isShut: { own.isShut($0) })
+    } catch {
+      throw naming(otherPortOf: entry, in: error)
+    }
     switch plan.step {
     case .reuse(let open):
       let window = GrantedWindow(
@@ -42,7 +47,7 @@ extension Connect {
       return window
     case .request(let durations):
       try await world.nameOthers(
-        plan.others.map { (machine.name, $0) }, retype: "jitconnect --keep-others \(machine.name)",
+        plan.others.map { (machine.name, $0) }, retype: typed.text(adding: "--keep-others"),
         keepsOthers: options.jit.keepOthers)
       confirmation.start()
       // A remembered policy does not know of newer windows: it is read anew beside the request.
@@ -68,6 +73,15 @@ extension Connect {
       if let current = await reading?.value { nameEnded(current, window, machine) }
       return window
     }
+  }
+
+  /// A port that the policy has, in the words that were typed.
+  private func naming(otherPortOf entry: JITPolicy.Machine, in failure: Failure) -> Failure {
+    guard failure.code == .policyForbidsPort, let port = entry.ports.first(where: \.coversTCP)
+    else { return failure }
+    var failure = failure
+    failure.next = typed.text(adding: "-p", String(port.number))
+    return failure
   }
 
   /// Names other people's windows that nobody knew of when the request was made.

@@ -13,6 +13,8 @@ package struct Connect: Sendable {
   package let options: SSHOptions
   package let commandLine: SSHCommandLine
   let words: [[UInt8]]
+  /// For what to type next.
+  let typed: TypedCommand
   /// What is open, for whoever interrupts.
   let notice = WindowNotice()
   /// What is to be closed at the end (`JitCloseOnExit`).
@@ -35,11 +37,16 @@ package struct Connect: Sendable {
 
   /// - Parameters:
   ///   - words: argv behind the program's name and the verb, for OpenSSH's client.
+  ///   - typed: the command for the user to type again; nil makes one of the words.
   package init(
     _ world: World, _ options: SSHOptions, _ commandLine: SSHCommandLine,
     goal: Goal = .sessionOrDesktop, desktop: DesktopPreparation = DesktopPreparation(),
-    words: [[UInt8]] = []
+    words: [[UInt8]] = [], typed: TypedCommand? = nil
   ) {
+    self.typed =
+      typed
+      ?? TypedCommand(
+        verb: "ssh", options: [], target: commandLine.destination?.host ?? options.originalHost)
     self.goal = goal == .sessionOrDesktop && !commandLine.isBare ? .session : goal
     self.desktop = desktop
     self.world = world
@@ -260,7 +267,10 @@ package struct Connect: Sendable {
     if case .id(let id) = target.name {
       return try await withPolicies(VirtualMachine(id: id, location: ""), as: target)
     }
-    let (machine, isChosen) = try await MachineSearch(world, azure, options.jit).find(target)
+    let (machine, isChosen) = try await MachineSearch(world, azure, options.jit) {
+      [options, typed] name in
+      typed.text(for: name, insteadOf: options.jit.vm)
+    }.find(target)
     // A choice is for this time: the name alone would lead to it without a question the next time.
     return try await withPolicies(machine, as: isChosen ? TargetQuery(machine.id) : target)
   }

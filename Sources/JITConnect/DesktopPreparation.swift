@@ -1,3 +1,4 @@
+import Azure
 import Platform
 import RDP
 import SSHConfig
@@ -68,6 +69,17 @@ package final class DesktopPreparation: Sendable {
     throw Failure(
       .settingInvalid, what: "FreeRDP does not take the drives \(printable(drives))",
       why: "letters name drives on Windows alone", next: "--drives shares all, --drives='*'")
+  }
+
+  /// Takes the machine for this desktop of the run.
+  ///
+  /// - Throws: `usage` where another desktop of the run is that machine's.
+  func claim(_ machine: VirtualMachine) throws(Failure) {
+    guard shared.claim(machine.id, for: self) else {
+      throw Failure(
+        .usage, what: "\(machine.name) is named twice", why: "its port is opened once",
+        next: "name it once; for another user start it again")
+    }
   }
 
   // MARK: The place

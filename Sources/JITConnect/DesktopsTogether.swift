@@ -1,3 +1,4 @@
+import Azure
 import Synchronization
 
 /// What the desktops of one run share: passphrases that were asked for, and the names of files.
@@ -6,6 +7,7 @@ package final class DesktopsTogether: Sendable {
   /// Whether there is only one.
   let isAlone: Bool
   private let owners = Mutex<[String: ObjectIdentifier]>([:])
+  private let machines = Mutex<[ResourceID: ObjectIdentifier]>([:])
 
   /// - Parameter count: how many desktops there are.
   package init(count: Int = 1) { isAlone = count <= 1 }
@@ -18,6 +20,17 @@ package final class DesktopsTogether: Sendable {
       let key = path.lowercased()
       if let owner = owners[key] { return owner == ObjectIdentifier(desktop) }
       owners[key] = ObjectIdentifier(desktop)
+      return true
+    }
+  }
+
+  /// Takes a machine for one of them: its window is asked for once.
+  ///
+  /// - Returns: false where another one has it.
+  func claim(_ machine: ResourceID, for desktop: DesktopPreparation) -> Bool {
+    machines.withLock { machines in
+      if let owner = machines[machine] { return owner == ObjectIdentifier(desktop) }
+      machines[machine] = ObjectIdentifier(desktop)
       return true
     }
   }

@@ -43,7 +43,8 @@ package struct Disabling: Sendable {
     guard !policies.isEmpty else {
       throw Failure(
         .jitNotEnabled, what: "just-in-time access is not enabled on \(id.name)",
-        why: "no policy in its subscription holds it; nothing was changed")
+        why: "no policy in its subscription holds it; nothing was changed",
+        next: "see which machines have it: jitconnect list --subscription \(id.subscription)")
     }
     return Target(id: id, machine: machine, policies: policies)
   }
@@ -95,7 +96,8 @@ package struct Disabling: Sendable {
           plans.append(
             PolicyPlan(
               policy: policy.id, edits: [edit],
-              purpose: "take \(target.id.name) out of the policy \(policy.name)", remarks: remarks))
+              purpose: "take \(target.id.name) out of the policy \(policy.name)", listed: policy,
+              remarks: remarks))
         }
       }
     }

@@ -111,6 +111,9 @@ extension Doctor {
             "--name", "VirtualMachines", "--tier", "Standard", "--subplan", "P2",
           ]))
       }
+    } catch  where error.code == .notFound {
+      // "Off" is told by a plan's answer; that there is none tells nothing.
+      return .unknown("plan", error.what, Finding.lines(of: error))
     } catch {
       return Finding("plan", error)
     }

@@ -60,7 +60,8 @@ extension Doctor {
   private func opening(_ policy: JITPolicy, _ machine: VirtualMachine, _ port: Int) -> String? {
     guard let rule = rule(policy, machine, port) else { return nil }
     let most = rule.maximumDuration.map { ", at most \(durationText($0))" } ?? ""
-    return "opens port \(port) for \(texts(rule.allowedSources))\(most)"
+    let sources = rule.allowedSources.isEmpty ? "unknown sources" : texts(rule.allowedSources)
+    return "opens port \(port) for \(sources)\(most)"
   }
 
   private func rule(_ policy: JITPolicy, _ machine: VirtualMachine, _ port: Int) -> PortRule? {

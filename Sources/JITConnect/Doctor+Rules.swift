@@ -134,11 +134,18 @@ extension Doctor {
     let isEnabled = (try? patient.policies?.get()).map { !$0.isEmpty }
     if isEnabled == false { return [] }
     let rules = group.rules(port: patient.port, protocol: .tcp, destination: path.destination)
-    guard path.denyRules(port: patient.port).contains(where: { $0.group.id == group.id }) else {
+    let guarded = path.denyRules(port: patient.port).map(\.group)
+    guard guarded.contains(where: { $0.id == group.id }) else {
       let text = "\(group.name) has no rule of just-in-time access for port \(patient.port)"
-      return isEnabled == true
-        ? [.problem("jit-rule", text, next: command("enable", of: patient))]
-        : [.unknown("jit-rule", text, ["whether it should have one is not known"])]
+      // One group on the way that shuts the port is enough.
+      if let other = guarded.first {
+        return [.ok("jit-rule", "\(text), and needs none: \(other.name) has it")]
+      }
+      guard isEnabled == true else {
+        return [.unknown("jit-rule", text, ["whether it should have one is not known"])]
+      }
+      // Nothing makes Azure write it anew; whether somebody gets in, `exposure` tells.
+      return [.unknown("jit-rule", text, ["after enabling, Azure takes a while to write it"])]
     }
     let before = rules.prefix { $0.jit == nil }.map { "\($0.name) (\($0.priority))" }
     return [
@@ -156,7 +163,15 @@ extension Doctor {
     _ rule: SecurityGroupRule?, _ group: NetworkSecurityGroup, _ path: InboundPath,
     _ patient: Patient, _ mine: [SourcePrefix]
   ) -> (details: [String], next: String?) {
-    let request = command("request", of: patient, behind: ":\(patient.port)")
+    if writesElsewhere(path, group, patient) {
+      return (
+        ["just-in-time access opens the port in another group; this one needs a rule of its own"],
+        group.commandLettingIn(
+          mine, to: path.destination, port: patient.port, before: rule,
+          name: "jitconnect-\(patient.machine?.name ?? "")-\(patient.port)")
+      )
+    }
+    let request = opening(patient)
     let opening = path.windowRules(port: patient.port).filter { group.id == $0.group.id }
       .map(\.rule).first { rule in
         mine.allSatisfy { source in
@@ -187,6 +202,30 @@ extension Doctor {
       details.append("the group guards \(count) interfaces and subnets")
     }
     return (details, group.command(for: move))
+  }
+
+  /// Whether the rules of just-in-time access stand in other groups on the way, and none in this.
+  private func writesElsewhere(
+    _ path: InboundPath, _ group: NetworkSecurityGroup, _ patient: Patient
+  ) -> Bool {
+    let groups = (path.denyRules(port: patient.port) + path.windowRules(port: patient.port))
+      .map(\.group.id)
+    return !groups.isEmpty && !groups.contains(group.id)
+  }
+
+  /// What comes before a window: a request that the policy would refuse is not advised.
+  private func opening(_ patient: Patient) -> String {
+    if let known = try? patient.policies?.get() {
+      guard
+        let entry = known.first.flatMap({ policy in
+          patient.machine.flatMap { policy.machine($0.id) }
+        })
+      else { return command("enable", of: patient) }
+      guard entry.ports.contains(where: { $0.number == patient.port && $0.coversTCP }) else {
+        return command("edit", "--add-port", String(patient.port), of: patient)
+      }
+    }
+    return command("request", of: patient, behind: ":\(patient.port)")
   }
 
   // MARK: Without a window

@@ -61,7 +61,8 @@ package enum Enabling {
         plans.append(
           PolicyPlan(
             policy: policy, edits: [edit],
-            purpose: "enable just-in-time access on \(machine.name)", remarks: remarks))
+            purpose: "enable just-in-time access on \(machine.name)",
+            listed: view.policies.first { $0.id == policy }, remarks: remarks))
       }
     }
     return plans

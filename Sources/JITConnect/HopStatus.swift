@@ -10,7 +10,7 @@ package final class HopStatus: Sendable {
   /// Set for the children that carry a jump.
   static let variable = "JITCONNECT_IS_HOP"
 
-  static let isNoWay: Int32 = 254
+  package static let isNoWay: Int32 = 254
 
   private let hasLoggedIn = Atomic(false)
 
@@ -19,11 +19,11 @@ package final class HopStatus: Sendable {
   /// The jump host has let us in: what fails from here on is the connection behind it.
   func arrive() { hasLoggedIn.store(true, ordering: .relaxed) }
 
-  /// The child's exit status after a failure; nil where that says nothing, or nobody of ours asks.
-  package func status(_ environment: Environment) -> Int32? {
-    guard environment[Self.variable] == "1", !hasLoggedIn.load(ordering: .relaxed) else {
-      return nil
-    }
-    return Self.isNoWay
+  /// Whether this process carries a jump; what it starts does not.
+  package static func takeOrder(from environment: inout Environment) -> Bool {
+    environment.variables.removeValue(forKey: variable) == "1"
   }
+
+  /// The exit status of a process that carries a jump after a failure; nil where that says nothing.
+  package var status: Int32? { hasLoggedIn.load(ordering: .relaxed) ? nil : Self.isNoWay }
 }

@@ -62,11 +62,15 @@ struct HostKeyFiles {
       case .acceptNew: .acceptNew
       }
     var rule = HostTrust(
-      host: options.hostName ?? options.originalHost, address: address?.host,
+      host: machine == nil ? options.connectHost : options.hostName ?? options.originalHost,
+      address: address?.host,
       port: port, alias: alias, checking: checking, file: writtenFile,
       hashesNames: options.hashKnownHosts, canAsk: canAsk)
     rule.showsPicture = options.visualHostKey
     rule.revokedKeysFile = options.revokedHostKeys
+    rule.fingerprintHash = FingerprintHash(options)
+    rule.requiredRSASize = options.requiredRSASize
+    rule.trustsLoopback = options.noHostAuthenticationForLocalhost
     return Trust(rule: rule, known: known())
   }
 
@@ -79,4 +83,8 @@ struct HostKeyFiles {
     return KnownHosts(
       lines: own.lines + everywhere.lines.filter { $0.marker == .revoked })
   }
+}
+
+extension FingerprintHash {
+  init(_ options: SSHOptions) { self = Self(rawValue: options.fingerprintHash) ?? .sha256 }
 }

@@ -33,24 +33,30 @@ package final class Interrupts: Sendable {
   /// Runs `body` and cancels it when SIGINT, SIGTERM or SIGHUP arrives; it is not waited for long
   /// then.
   ///
-  /// - Throws: what `body` throws, or `interrupted` where a signal was the cause.
+  /// - Throws: what `body` throws, `interrupted` where a signal was the cause, or `system-failed`.
   package func during<Value: Sendable>(
     _ body: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
-    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP)
-    let task = Task { try await body() }
     let isOver = CancellationFlag()
     defer { isOver.cancel() }
+    let alarm = Alarm()
+    // Before anything else: signals that nobody reads would make a process that cannot be ended,
+    // where the system gives no more threads.
+    guard startThreadIfPossible({ [self] in watch(until: isOver, alarm) }) else {
+      throw Failure(
+        .systemFailed, what: "cannot start a thread", why: "\(SystemError(EAGAIN))",
+        next: "ulimit -u shows the limit", cause: .system(EAGAIN))
+    }
+    Signals.watchUnlessIgnored(SIGINT, SIGTERM, SIGHUP)
     let result: Result<Value, any Error> = await withCheckedContinuation { continuation in
       let first = FirstResult<Value>(continuation)
+      let task = Task { try await body() }
       Task { first.give(await task.result) }
-      startThread { [self] in
-        watch(until: isOver) {
-          task.cancel()
-          ChildGroups.end()
-          usleep(Self.grace)
-          first.give(.failure(Failure(.interrupted, what: "interrupted")))
-        }
+      alarm.whenRung {
+        task.cancel()
+        ChildGroups.end()
+        usleep(Self.grace)
+        first.give(.failure(Failure(.interrupted, what: "interrupted")))
       }
     }
     if signal != nil {
@@ -74,7 +80,7 @@ package final class Interrupts: Sendable {
     return try await body()
   }
 
-  private func watch(until isOver: CancellationFlag, interrupt: () -> Void) {
+  private func watch(until isOver: CancellationFlag, _ alarm: Alarm) {
     guard let pipe = Signals.pipe() else { return }
     while !isOver.isCancelled {
       var ready = pollfd(fd: pipe, events: Int16(POLLIN), revents: 0)
@@ -86,10 +92,38 @@ package final class Interrupts: Sendable {
       }
       for signal in Signals.arrived() where [SIGINT, SIGTERM, SIGHUP].contains(signal) {
         received.store(signal, ordering: .relaxed)
-        interrupt()
+        alarm.ring()
+        // Nothing that was asked to end takes this long, unless it cannot run at all.
+        for _ in 0..<30 where !isOver.isCancelled { usleep(50_000) }
+        if !isOver.isCancelled { Signals.die(of: signal) }
         return
       }
     }
+  }
+}
+
+/// Calls its one handler when it is rung, or at once where it has been.
+private final class Alarm: Sendable {
+  private struct State {
+    var isRung = false
+    var handler: (@Sendable () -> Void)?
+  }
+  private let state = Mutex(State())
+
+  func ring() {
+    let handler = state.withLock { state in
+      state.isRung = true
+      return state.handler.take()
+    }
+    handler?()
+  }
+
+  func whenRung(_ handler: @escaping @Sendable () -> Void) {
+    let isRung = state.withLock { state in
+      if !state.isRung { state.handler = handler }
+      return state.isRung
+    }
+    if isRung { handler() }
   }
 }
 

@@ -18,6 +18,7 @@ struct KnownHostsCommand: Sendable {
   private let host: String
   private let name: String
   private let console: Console
+  private let hash: FingerprintHash
 
   private static let timeout = Duration.seconds(120)
 
@@ -33,8 +34,9 @@ struct KnownHostsCommand: Sendable {
     self.tokens = tokens
     self.environment = environment
     console = world.console
+    hash = FingerprintHash(options)
     self.name = name
-    host = (options.hostName ?? options.originalHost).lowercased()
+    host = options.connectHost.lowercased()
   }
 
   /// Why the program is run, as ssh says it in `%I`.
@@ -59,7 +61,7 @@ struct KnownHostsCommand: Sendable {
         extra: [
           // ssh's first call has the bare name, without port or alias.
           "H": invocation == .order ? host : name, "I": invocation.rawValue,
-          "t": key?.type ?? "NONE", "f": key?.fingerprint ?? "NONE", "K": text ?? "NONE",
+          "t": key?.type ?? "NONE", "f": key?.fingerprint(hash) ?? "NONE", "K": text ?? "NONE",
         ])
     } catch {
       throw Failure(.configInvalid, what: "KnownHostsCommand: \(error.message)")

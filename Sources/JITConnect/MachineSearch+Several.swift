@@ -9,12 +9,7 @@ extension MachineSearch {
   package func views(_ targets: [TargetQuery]) async throws(Failure) -> [MachineView] {
     var found: [VirtualMachine] = []
     for target in targets {
-      let machine: VirtualMachine
-      if case .id(let id) = target.name {
-        machine = VirtualMachine(id: id, location: "")
-      } else {
-        machine = try await find(target).machine
-      }
+      let machine = try await locate(target)
       if !found.contains(where: { $0.id == machine.id }) { found.append(machine) }
     }
     return try await views(of: found)

@@ -8,13 +8,21 @@ import Terminal
 /// Finds the machine that a name means, and asks or lists where it means several or none.
 package struct MachineSearch: Sendable {
   private let world: World
-  let azure: AzureAccess
+  package let azure: AzureAccess
   private let settings: JitSettings
-  /// What is typed before a machine's name to do the same again.
-  private let command: String
+  /// What is typed to do the same with a machine of another name.
+  private let command: @Sendable (String) -> String
 
+  /// - Parameter command: what is typed before a machine's name to do the same again.
   package init(
-    _ world: World, _ azure: AzureAccess, _ settings: JitSettings, command: String = "jitconnect"
+    _ world: World, _ azure: AzureAccess, _ settings: JitSettings, command: String
+  ) {
+    self.init(world, azure, settings) { "\(command) \(shellLine([$0]))" }
+  }
+
+  init(
+    _ world: World, _ azure: AzureAccess, _ settings: JitSettings,
+    command: @escaping @Sendable (String) -> String
   ) {
     self.world = world
     self.azure = azure
@@ -67,12 +75,12 @@ package struct MachineSearch: Sendable {
     default:
       let lines = machines.map { machine in
         "\(machine.resourceGroup)/\(machine.name) (subscription \(machine.subscriptionID), "
-          + "\(stateText(machine))): \(command) \(retype(machine, among: machines))"
+          + "\(stateText(machine))): \(command(retype(machine, among: machines)))"
       }
       throw Failure(
         .vmAmbiguous, what: "\(machines.count) virtual machines are named \(target.name.name)",
         why: lines.joined(separator: "\n"),
-        next: "\(command) \(retype(machines[0], among: machines))")
+        next: command(retype(machines[0], among: machines)))
     }
   }
 
@@ -130,7 +138,7 @@ package struct MachineSearch: Sendable {
       .vmNotFound,
       what: "no virtual machine is named \(target.name)",
       why: why.isEmpty ? nil : why.joined(separator: "; "),
-      next: near.first.map { "\(command) \($0.resourceGroup ?? "")/\($0.name)" }
-        ?? "check the name, and that this account may read the VM: az vm list -o table")
+      next: near.first.map { command("\($0.resourceGroup ?? "")/\($0.name)") }
+        ?? "check the name, and that this account may read the VM: jitconnect list")
   }
 }

@@ -199,7 +199,10 @@ struct SubscriptionFacts {
     if let policy = holding.first {
       return configured(machine, policy, others: Array(holding.dropFirst()), now)
     }
-    if let reason = unreadable(facts, group, machine) {
+    let silent = JITPolicies.silent(machine.resourceGroup, in: all).map {
+      "the policy \(printable($0.name, limit: 100)) came without its list of virtual machines"
+    }
+    if let reason = silent ?? unreadable(facts, group, machine) {
       var item = SurveyedMachine(machine, .unknown)
       item.why = [reason]
       return item

@@ -19,12 +19,17 @@ package struct MachineView: Sendable {
 extension MachineSearch {
   /// Finds a machine and reads it and its policies anew, side by side.
   package func view(_ target: TargetQuery) async throws(Failure) -> MachineView {
-    let found: VirtualMachine
-    if case .id(let id) = target.name {
-      found = VirtualMachine(id: id, location: "")
-    } else {
-      found = try await find(target).machine
-    }
+    try await view(of: try await locate(target))
+  }
+
+  /// The machine that is meant: one that is named by its id is known by that alone.
+  package func locate(_ target: TargetQuery) async throws(Failure) -> VirtualMachine {
+    if case .id(let id) = target.name { return VirtualMachine(id: id, location: "") }
+    return try await find(target).machine
+  }
+
+  /// Reads a machine and its policies anew, side by side.
+  package func view(of found: VirtualMachine) async throws(Failure) -> MachineView {
     let confirmation = Confirmation(of: found, azure)
     confirmation.start()
     defer { confirmation.cancel() }
@@ -32,4 +37,9 @@ extension MachineSearch {
       subscription: found.subscriptionID, resourceGroup: found.resourceGroup)
     return MachineView(machine: try await confirmation.machine(), policies: policies)
   }
+}
+
+extension VirtualMachine {
+  /// `group/name`, as every command takes it.
+  package var shortPath: String { "\(resourceGroup)/\(name)" }
 }

@@ -12,15 +12,19 @@ package struct PolicyPlan: Sendable, Equatable {
   /// The entry that the edit was made on; where it is another by now, nothing is written. Nil where
   /// the edit names only what it changes.
   package var base: JSONTree?
+  /// The policy as this run's list gave it; nil where that held none. What is read later must agree.
+  package var listed: JITPolicy?
   /// What the user should know before saying yes.
   package var remarks: [String] = []
 
   package init(
-    policy: ResourceID, edits: [EntryEdit], purpose: String, remarks: [String] = []
+    policy: ResourceID, edits: [EntryEdit], purpose: String, listed: JITPolicy?,
+    remarks: [String] = []
   ) {
     self.policy = policy
     self.edits = edits
     self.purpose = purpose
+    self.listed = listed
     self.remarks = remarks
   }
 
@@ -32,6 +36,20 @@ package struct PolicyPlan: Sendable, Equatable {
   /// The entries that are changed, as they stand.
   func entries(in tree: JSONTree?) -> [JSONTree?] {
     edits.map { PolicyEdit.entry(of: $0.machine, in: tree) }
+  }
+
+  /// Whether an entry that is to be changed is gone since the list.
+  func hasLostEntry(in tree: JSONTree?) -> Bool {
+    edits.contains { edit in
+      listed?.machine(edit.machine) != nil && PolicyEdit.entry(of: edit.machine, in: tree) == nil
+    }
+  }
+
+  /// Whether carrying it out would undo what somebody else did between two states of the policy.
+  func overwrites(_ shown: [JSONTree?], in tree: JSONTree?) -> Bool {
+    zip(edits, zip(shown, entries(in: tree))).contains { edit, entries in
+      edit.overwrites(entries.0, entries.1)
+    }
   }
 }
 

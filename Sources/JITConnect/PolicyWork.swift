@@ -40,14 +40,15 @@ package struct PolicyWork: Sendable {
 
   /// Reads the policy of a plan and applies the plan to it; nothing is written.
   package func prepare(_ plan: PolicyPlan) async throws(Failure) -> Prepared {
-    var before: JSONTree?
+    let before: JSONTree?
     do throws(Failure) {
-      before = try await azure.policies.get(plan.policy).tree
+      before = try await azure.policies.present(plan.policy, seen: plan.listed?.tree)
     } catch {
-      guard error.code == .notFound else { throw error }
+      throw retyping(error)
     }
+    guard !plan.hasLostEntry(in: before) else { throw changedMeanwhile(plan) }
     if let base = plan.base, !plan.entries(in: before).areSame(as: [base]) {
-      throw Self.changedMeanwhile(plan)
+      throw changedMeanwhile(plan)
     }
     let body = try plan.body(for: before)
     return Prepared(
@@ -98,12 +99,14 @@ package struct PolicyWork: Sendable {
         let shown = plan.entries(in: prepared.before)
         var isFirst = true
         let written = try await azure.policies.write(
-          plan.policy, purpose: plan.purpose, settles: settles,
+          plan.policy, purpose: plan.purpose, seen: prepared.before, settles: settles,
           isDone: { PolicyEdit.isDone(plan.edits, dropping: plan.dropping, in: $0) },
           edit: { tree throws(Failure) in
-            if isFirst, !plan.entries(in: tree).areSame(as: shown) {
-              throw Self.changedMeanwhile(plan)
-            }
+            // Who was asked agreed to what was shown; --yes agrees to all that undoes nothing.
+            let isAnother =
+              isFirst && !isConfirmed
+              ? !plan.entries(in: tree).areSame(as: shown) : plan.overwrites(shown, in: tree)
+            guard !isAnother else { throw changedMeanwhile(plan, wasWritten: !isFirst) }
             isFirst = false
             let body = try plan.body(for: tree)
             isOnItsWay = true
@@ -119,20 +122,30 @@ package struct PolicyWork: Sendable {
             .interrupted, what: "interrupted",
             why: isOnItsWay
               ? "the policy \(plan.policy.name) may have been written" : "nothing was written")
-        case .policyChanged:
+        case .policyChanged where !isConfirmed:
           world.console.warn(error.what)
           prepared = try await prepare(plan)
           try await confirm([prepared])
         case .jitEnableFailed:
-          guard let gone = try await deletedMachine(error, prepared) else { throw error }
+          guard let gone = try await deletedMachine(error, prepared) else {
+            throw error.naming(plan.edits.first?.machine)
+          }
           var next = plan
           next.dropping.append(gone)
           prepared = try await prepare(next)
-        default: throw error
+        default: throw retyping(error).naming(plan.edits.first?.machine)
         }
       }
     }
-    throw Self.changedMeanwhile(prepared.plan)
+    throw changedMeanwhile(prepared.plan)
+  }
+
+  /// What "try again" means.
+  private func retyping(_ failure: Failure) -> Failure {
+    guard failure.next == Failure.proxyMayHaveAnswered else { return failure }
+    var failure = failure
+    failure.next = "a proxy on the way may have changed the answer; again: \(retype)"
+    return failure
   }
 
   private func result(
@@ -143,12 +156,15 @@ package struct PolicyWork: Sendable {
       dropped: plan.dropping, notes: notes)
   }
 
-  private static func changedMeanwhile(_ plan: PolicyPlan) -> Failure {
+  /// - Parameter wasWritten: whether the other change came after this one.
+  private func changedMeanwhile(_ plan: PolicyPlan, wasWritten: Bool = false) -> Failure {
     let names = plan.edits.map(\.machine.name).joined(separator: ", ")
     return Failure(
       .policyChanged,
       what: "somebody else changed what the policy \(plan.policy.name) says of \(names) meanwhile",
-      why: "nothing was written", next: "look at it again and repeat the command")
+      why: wasWritten ? "this change was written, and replaced by that one" : "nothing was written",
+      next:
+        "look at it (jitconnect status \(plan.edits.first?.machine.text ?? "")), then: \(retype)")
   }
 
   // MARK: Questions

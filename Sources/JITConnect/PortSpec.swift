@@ -77,7 +77,7 @@ package struct PortSpec: Sendable, Equatable {
     guard PolicyEdit.durationLimits.contains(limit) else {
       throw Failure(
         .usage, what: "a policy cannot grant \(durationText(limit)) at most",
-        why: "the limit is between 5 minutes and 1 day")
+        why: "the limit is between 5 minutes and 1 day", next: "write it as 30m, 1h30m or PT3H")
     }
     return limit
   }
@@ -110,5 +110,5 @@ package func ruleText(_ rule: PortRule) -> String {
   let sources =
     rule.allowsAnySource ? "any" : rule.allowedSources.map(\.text).joined(separator: ", ")
   let limit = rule.maximumDuration.map { "at most \(durationText($0))" } ?? "no readable limit"
-  return "\(name) from \(sources.isEmpty ? "nobody" : sources), \(limit)"
+  return "\(name) from \(sources.isEmpty ? "unknown sources" : sources), \(limit)"
 }

@@ -6,7 +6,22 @@ import Terminal
 extension RequestAccess {
   // MARK: The machines
 
+  /// Each port of each machine once, however many names lead to it: to ask for a window is not
+  /// idempotent.
   func find(_ choice: Choice) async throws(Failure) -> [PortAccess] {
+    var seen: Set<Place> = []
+    return try await findEach(choice).filter { access in
+      guard let machine = access.machine, let port = access.port else { return true }
+      return seen.insert(Place(machine: machine.id, port: port)).inserted
+    }
+  }
+
+  private struct Place: Hashable {
+    var machine: ResourceID
+    var port: Int
+  }
+
+  private func findEach(_ choice: Choice) async throws(Failure) -> [PortAccess] {
     switch choice {
     case .named(let wishes):
       let found = try await search.findAll(wishes.map(\.target))
@@ -116,8 +131,9 @@ extension RequestAccess {
     _ machine: VirtualMachine, _ ports: [Int], _ known: [JITPolicy], _ settings: JitSettings
   ) async throws(Failure) -> JITPolicy {
     guard !isDryRun, try await world.mayEnable(machine, ports: ports, settings.enable) else {
+      let named = ports.flatMap { ["--port", String($0)] }
       throw .jitNotEnabled(
-        machine, next: "jitconnect enable \(machine.resourceGroup)/\(machine.name)")
+        machine, next: shellLine(["jitconnect", "enable"] + named + [machine.shortPath]))
     }
     progress.show("enabling just-in-time access on \(machine.name)")
     let named = ports.map { " --port \($0)" }.joined()
@@ -125,6 +141,11 @@ extension RequestAccess {
       world, azure, isConfirmed: true, dropsDeleted: false,
       retype: "jitconnect enable \(machine.id.text)\(named)", progress: progress)
     return try await work.enable(machine, ports: ports, known: known, proofs: proofs)
+  }
+
+  /// A machine with its ports, as this verb takes it.
+  private func named(_ machine: VirtualMachine, _ ports: [Int]) -> String {
+    shellLine(["\(machine.shortPath):\(ports.map(String.init).joined(separator: ","))"])
   }
 
   // MARK: Their power
@@ -163,7 +184,10 @@ extension RequestAccess {
         results[machine.id] = .failure(
           .notRunning(
             current, state,
-            next: "jitconnect request --start \(current.resourceGroup)/\(current.name)"))
+            next: "\(command) --start "
+              + named(
+                current,
+                accesses.filter { $0.machine?.id == machine.id }.compactMap(\.port))))
       }
     }
     if isDryRun {
@@ -230,7 +254,11 @@ extension RequestAccess {
         }
       } catch {
         if error.code == .interrupted || error.code == .declined { throw error }
-        accesses[index].failure = error
+        var failure = error
+        if failure.code == .policyForbidsPort, let other = entry.ports.first {
+          failure.next = "\(command) \(named(machine, [other.number]))"
+        }
+        accesses[index].failure = failure
       }
     }
   }

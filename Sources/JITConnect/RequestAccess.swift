@@ -40,6 +40,8 @@ package struct RequestAccess: Sendable {
   let azure: AzureAccess
   let memory: Memory
   let search: MachineSearch
+  /// What is typed before the machines to do the same again.
+  let command: String
   /// `--yes`
   let isConfirmed: Bool
   /// Names instead of making what changes something.
@@ -55,8 +57,10 @@ package struct RequestAccess: Sendable {
 
   package init(
     _ world: World, _ azure: AzureAccess, _ settings: JitSettings, isConfirmed: Bool,
-    isDryRun: Bool = false, waits: Bool = true, sources: [SourcePrefix]? = nil
+    isDryRun: Bool = false, waits: Bool = true, sources: [SourcePrefix]? = nil,
+    command: String = "jitconnect request"
   ) {
+    self.command = command
     self.world = world
     self.azure = azure
     self.isConfirmed = isConfirmed
@@ -64,7 +68,7 @@ package struct RequestAccess: Sendable {
     self.waits = waits
     fixedSources = sources
     memory = Memory(world.environment, cloud: azure.cloud.name, clock: world.clock)
-    search = MachineSearch(world, azure, settings, command: "jitconnect request")
+    search = MachineSearch(world, azure, settings, command: command)
     progress = Progress(world.console)
   }
 
@@ -126,7 +130,7 @@ package struct RequestAccess: Sendable {
       (access.machine?.id.text ?? access.name) + (access.port.map { ":\($0)" } ?? "")
     }
     try await world.nameOthers(
-      others, retype: "jitconnect request --keep-others \(names.joined(separator: " "))",
+      others, retype: "\(command) --keep-others \(shellLine(names))",
       keepsOthers: meant.allSatisfy(\.settings.keepOthers))
   }
 

@@ -36,6 +36,11 @@ package struct WindowPlan: Sendable, Equatable {
   package var sources: [SourcePrefix]
   /// Live windows of other sources on this port, which a new request may end.
   package var others: [JITPolicy.Window]
+  /// The policy's block that a source of the request is only a part of: Azure may want the block
+  /// word for word (contract section 9, "lone address inside a policy CIDR").
+  package var block: SourcePrefix?
+  /// Whether the policy names the sources as they are, or anybody: a refusal is not for them then.
+  package var isSourceNamed: Bool
 
   /// What is asked of a policy.
   package struct Wish: Sendable, Equatable {
@@ -91,6 +96,8 @@ package struct WindowPlan: Sendable, Equatable {
     for source in wanted where !rule.allows(source) {
       throw Self.forbidsSource(wish, rule, source)
     }
+    block = wanted.lazy.compactMap { rule.block(around: $0) }.first
+    isSourceNamed = block == nil && !rule.allowedSources.isEmpty
     var durations = try Self.durations(wish, rule, floor: floor)
     let live = windows.filter { $0.port.number == wish.port && $0.isLive(at: now) }
     others = live.filter { window in
@@ -163,7 +170,7 @@ package struct WindowPlan: Sendable, Equatable {
     return Failure(
       .policyForbidsSource,
       what: "the policy of \(wish.machineName) does not allow \(source.text)",
-      why: "port \(rule.number) may be opened for \(allowed.isEmpty ? "nobody" : allowed)",
+      why: "port \(rule.number) may be opened for \(allowed)",
       next: "name an address that is allowed with --source, or allow it: jitconnect edit "
         + "\(wish.machineName) --port \(rule.number) --allow-source \(source.text)")
   }

@@ -54,7 +54,11 @@ struct WindowRequests: Sendable {
         refusal = refusal ?? error
         if let status = error.httpStatus, status < 500 { opened?.answered(for: names) }
         // "Not a subset" may be about the time, and about anything else: of several items the one
-        // that is meant is found first, and other times are tried for that one.
+        // that is meant is found first, and other times are tried for that one, unless its source
+        // is the likelier reason.
+        if error.code == .policyForbidsRequest, items.count == 1, !items[0].plan.isSourceNamed {
+          throw error.aboutSource(of: items[0])
+        }
         guard
           error.code == .policyForbidsDuration
             || (error.code == .policyForbidsRequest && items.count == 1)
@@ -93,7 +97,8 @@ struct WindowRequests: Sendable {
       if !order.contains(machine.id) { order.append(machine.id) }
       let answer = request.port(
         item.plan.port, of: machine.id, at: order.firstIndex(of: machine.id) ?? 0)
-      if let status = answer?.status, !status.mayOpen {
+      // Without a status the request was taken, as the 202 says.
+      if let status = answer?.status, !status.rawValue.isEmpty, !status.mayOpen {
         return .failure(.windowRefused(machine.name, item.plan.port, status))
       }
       let end = answer?.end.map { $0 + skew } ?? now + duration.timeInterval
@@ -110,6 +115,20 @@ struct WindowRequests: Sendable {
 }
 
 extension Failure {
+  /// A lone address may not pass for a part of the policy's block.
+  fileprivate func aboutSource(of item: WindowRequests.Item) -> Failure {
+    guard let block = item.plan.block else { return self }
+    var failure = self
+    let sources = item.plan.sources.map(\.text).joined(separator: ", ")
+    failure.why =
+      (why.map { $0 + "\n" } ?? "")
+      + "the policy allows \(block.text), and Azure may want that word for word instead of \(sources)"
+    failure.next =
+      "jitconnect request \(item.machine.resourceGroup)/\(item.machine.name):\(item.plan.port) "
+      + "--source \(block.text)"
+    return failure
+  }
+
   /// A request that Azure took and did not carry out.
   static func windowRefused(_ machine: String, _ port: Int, _ status: RequestStatus) -> Failure {
     Failure(
@@ -144,7 +163,8 @@ extension World {
     case .interrupted: throw Failure(.interrupted, what: "interrupted")
     default:
       throw Failure(
-        .declined, what: "nothing was requested", why: text, next: "\(retype) lets both in")
+        .declined, what: "nothing was requested",
+        why: "\(text); with --keep-others both are let in", next: retype)
     }
   }
 }

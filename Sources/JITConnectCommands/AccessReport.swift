@@ -69,9 +69,11 @@ func timeCell(_ date: Date?, _ console: Console, now: Date) -> String {
   return console.outputIsTerminal ? localTimeText(date, now: now) : date.formatted(.iso8601)
 }
 
-/// Who asked, in a table: an inferred name says so.
-func callerCell(_ name: String, isInferred: Bool) -> String {
-  isInferred ? "\(name) (inferred)" : name
+/// Who asked, in a table: an inferred name says so, and so does this user's own.
+func whoCell(_ name: String?, isInferred: Bool, isOwn: Bool) -> String {
+  guard let name else { return isOwn ? "you" : "" }
+  if isOwn { return "\(name) (you)" }
+  return isInferred ? "\(name) (inferred)" : name
 }
 
 /// The status of a request in a table: words for people, Azure's own in a pipe.

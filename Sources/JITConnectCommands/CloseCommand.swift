@@ -43,48 +43,84 @@ struct CloseCommand: VerbCommand {
     var failures: [Failure] = []
     var interruption: Failure?
     let calls = dryRun ? NamedCalls() : nil
-    for text in targets {
-      do throws(Failure) {
-        let target = try RequestTarget(parsing: text)
-        let options = try common.resolve(
-          target.machine, adding: added, in: world.environment
-        ).options
-        let azure = try await AzureAccess(world, options.jit)
-        let search = MachineSearch(world, azure, options.jit, command: "jitconnect close")
-        let view = try await search.view(try TargetQuery(options))
-        let known = closed.count
-        try await CloseWindows(
-          world, azure, keepsOthers: options.jit.keepOthers, dryRun: calls
-        ).close(on: view, ports: target.ports, into: &closed)
-        if closed.count == known, !dryRun {
-          world.console.note("no window is open on \(view.machine.name)")
+    var wishes: [Wish] = []
+    do throws(Failure) {
+      for text in targets {
+        do throws(Failure) {
+          try await add(text, settings: added, to: &wishes, in: world)
+        } catch {
+          if error.code == .interrupted || targets.count == 1 { throw error }
+          failures.append(error)
         }
-      } catch {
-        // What was closed before is told all the same.
-        if error.code == .interrupted { interruption = error; break }
-        if targets.count == 1, closed.isEmpty { throw error }
-        failures.append(error)
       }
+      for wish in wishes {
+        do throws(Failure) {
+          let view = try await wish.search.view(of: wish.machine)
+          let known = closed.count
+          try await CloseWindows(
+            world, wish.search.azure, keepsOthers: wish.keepsOthers, dryRun: calls
+          ).close(on: view, ports: wish.ports, into: &closed)
+          if closed.count == known, !dryRun {
+            world.console.note("no window is open on \(view.machine.name)")
+          }
+        } catch {
+          if error.code == .interrupted { throw error }
+          if targets.count == 1, closed.isEmpty { throw error }
+          failures.append(error)
+        }
+      }
+    } catch {
+      // What was closed before is told all the same.
+      guard error.code == .interrupted else { throw error }
+      interruption = error
     }
     if let interruption, closed.isEmpty { throw interruption }
-    for window in closed where window.staysOpen {
-      failures.append(
-        Failure(
-          .windowNotClosed,
-          what: "port \(window.port) of \(window.machine.name) stays open",
-          why: CloseReport.why(window)))
-    }
+    let now = world.clock.now()
+    failures += closed.compactMap { CloseReport.failure($0, common, now: now) }
     let report = CloseReport(closed, failures, calls: calls?.all)
     if common.json {
       try JSONOutput.write(report)
     } else if let calls {
       try writeAll(STDOUT_FILENO, calls.all.map { $0.azLine + "\n" }.joined().utf8)
     } else {
-      let text = report.text(for: world.console, now: world.clock.now())
+      let text = report.text(for: world.console, now: now)
       try writeAll(STDOUT_FILENO, text.utf8)
     }
     if let interruption { throw interruption }
     for failure in failures where !common.json { world.console.error(failure) }
     return ExitStatus.common(to: failures)
+  }
+
+  /// One machine, whatever number of names leads to it.
+  private struct Wish {
+    var machine: VirtualMachine
+    /// Empty is all.
+    var ports: [Int]
+    var keepsOthers: Bool
+    var search: MachineSearch
+  }
+
+  private func add(
+    _ text: String, settings: [(JitKeyword, String?)], to wishes: inout [Wish], in world: World
+  ) async throws(Failure) {
+    let target = try RequestTarget(parsing: text)
+    let options = try common.resolve(
+      target.machine, adding: settings, in: world.environment
+    ).options
+    let azure = try await AzureAccess(world, options.jit)
+    let search = MachineSearch(world, azure, options.jit, command: "jitconnect close")
+    let machine = try await search.locate(try TargetQuery(options))
+    guard let index = wishes.firstIndex(where: { $0.machine.id == machine.id }) else {
+      wishes.append(
+        Wish(
+          machine: machine, ports: target.ports, keepsOthers: options.jit.keepOthers,
+          search: search))
+      return
+    }
+    if wishes[index].ports.isEmpty || target.ports.isEmpty {
+      wishes[index].ports = []
+    } else {
+      wishes[index].ports += target.ports
+    }
   }
 }

@@ -38,8 +38,8 @@ struct CloseReport: Encodable {
       case .over: window.outcome = "over"
       case .planned(let end): (window.outcome, window.end) = ("planned", end)
       case .superseded(let end): (window.outcome, window.end) = ("superseded", end)
-      case .left(let end, let why):
-        (window.outcome, window.end, window.why) = ("left", end, why)
+      case .left(let end, let stay):
+        (window.outcome, window.end, window.why) = ("left", end, stay.why)
       case .notOwn(let who, let end):
         (window.outcome, window.end, window.requestor) = ("not-yours", end, who)
       }
@@ -47,8 +47,28 @@ struct CloseReport: Encodable {
     }
   }
 
-  static func why(_ closed: ClosedWindow) -> String? {
-    if case .left(_, let why) = closed.ending { why } else { nil }
+  /// That a window stays, until when, and what to type next; nil where it does not.
+  static func failure(_ closed: ClosedWindow, _ common: VerbOptions, now: Date) -> Failure? {
+    guard case .left(let end, let stay) = closed.ending else { return nil }
+    let machine = closed.machine.shortPath
+    func retype(_ verb: String, keepsOthers: Bool = false) -> String {
+      var command = RetypedCommand(verb, common)
+      command.add("--keep-others", if: keepsOthers)
+      return command.text([verb == "close" ? "\(machine):\(closed.port)" : machine])
+    }
+    let next =
+      switch stay.remedy {
+      case .deleteElsewhere(let rules):
+        "whoever may: " + rules.map { ShuttingRule.deleting($0) }.joined(separator: " && ")
+      case .keepOthers: retype("close", keepsOthers: true)
+      case .again: "in a moment: " + retype("close")
+      case nil: retype("status")
+      }
+    return Failure(
+      .windowNotClosed,
+      what: "port \(closed.port) of \(closed.machine.name) "
+        + "\(stay.isOpen ? "stays" : "may still") open until \(localTimeText(end, now: now))",
+      why: stay.why, next: next)
   }
 
   /// An outcome for people.

@@ -192,7 +192,7 @@ private struct EditSession {
     ).dropFirst()
     return PolicyPlan(
       policy: policy.id, edits: [EntryEdit(view.machine.id, change)],
-      purpose: "change the just-in-time policy of \(view.machine.name)",
+      purpose: "change the just-in-time policy of \(view.machine.name)", listed: policy,
       remarks: others.map { "the policy \($0.name) in \($0.location) holds it too and stays" })
   }
 

@@ -42,7 +42,8 @@ struct HistoryCommand: VerbCommand {
     let view = try await search.view(try TargetQuery(options))
     let now = world.azureNow
     let history = await AccessHistory(
-      of: view, since: now.addingTimeInterval(-Double(back)), now: now, azure)
+      of: view, since: now.addingTimeInterval(-Double(back)), now: now,
+      own: OwnWindows(world.environment, clock: world.clock), azure)
     if view.entry == nil { try tellDisabled(view.machine, history, world.console) }
     let report = HistoryReport(history)
     if common.json {

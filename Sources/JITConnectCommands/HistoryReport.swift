@@ -11,6 +11,10 @@ struct HistoryReport: Encodable {
     var who: String?
     /// Whether the log's entry was found by its time, or names no machine.
     var whoIsInferred: Bool
+    /// Whether this user opened it with this program; known until the window's end.
+    var isOwn: Bool
+    /// The policy whose machines it may be for, where the log names none; absent where it is certain.
+    var perhapsOf: String?
     /// Where the call to Azure came from.
     var clientAddress: String?
     var port: Int?
@@ -35,6 +39,7 @@ struct HistoryReport: Encodable {
       }
       return Entry(
         time: entry.time, who: entry.who, whoIsInferred: entry.whoIsInferred,
+        isOwn: entry.isOwn, perhapsOf: entry.perhapsOf,
         clientAddress: entry.clientAddress, port: entry.port,
         sources: entry.sources.map(\.text), end: entry.end, seconds: seconds,
         reason: entry.reason, status: entry.status, correlationId: entry.correlationID)
@@ -49,12 +54,14 @@ struct HistoryReport: Encodable {
     table.rows = requests.map { entry in
       [
         timeCell(entry.time, console, now: now),
-        entry.who.map { callerCell($0, isInferred: entry.whoIsInferred) } ?? "",
+        whoCell(
+          entry.who, isInferred: entry.whoIsInferred && entry.perhapsOf == nil, isOwn: entry.isOwn),
         entry.clientAddress ?? "",
         entry.port.map(String.init) ?? "", entry.sources.joined(separator: ","),
         entry.seconds.map { durationWord(.seconds($0)) } ?? "",
         entry.status.map { statusCell($0, console) } ?? "",
-        entry.reason ?? "",
+        [entry.reason, entry.perhapsOf.map { "(for a VM of policy \($0), not sure which)" }]
+          .compactMap(\.self).joined(separator: " "),
       ]
     }
     return table.text(for: console)

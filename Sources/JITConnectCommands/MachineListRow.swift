@@ -49,9 +49,10 @@ struct MachineListRow {
     (item.entry?.ports ?? item.wouldEnable).map { rule in
       let sources =
         rule.allowsAnySource ? "any" : rule.allowedSources.map(\.text).joined(separator: ",")
+      let from = sources.isEmpty ? "unknown" : sources
       let name = rule.protocol == .any ? "\(rule.number)" : "\(rule.number)/\(rule.protocol)"
       let limit = rule.maximumDuration.map { " max \(durationWord($0))" } ?? ""
-      return "\(name) from \(sources)\(limit)"
+      return "\(name) from \(from)\(limit)"
     }.joined(separator: "; ")
   }
 

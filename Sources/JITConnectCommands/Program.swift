@@ -22,6 +22,8 @@ package enum Program {
   package static func start() -> Never {
     openStandardDescriptors()
     Signals.ignore(SIGPIPE)
+    // Some daemons ignore it for what they start; no child of ours would then leave a status.
+    Signals.restoreDefault(SIGCHLD)
     Signals.unblock()
     forbidCoreDumps()
     let background = Background.inherited()

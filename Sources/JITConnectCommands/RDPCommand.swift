@@ -77,10 +77,14 @@ struct RDPCommand: VerbCommand {
         words: words, in: world.environment)
       var world = world
       if options.batchMode { world.prompt = .forbidden }
+      var retyped = RetypedCommand("rdp", common)
+      retyped.add(window.settings + desktop.settings + [(.mode, noJit ? "off" : nil)])
+      let typed = TypedCommand(
+        verb: "rdp", options: Array(retyped.words.dropFirst(2)) + words, target: target)
       connects.append(
         Connect(
           world, options, line, goal: .desktop,
-          desktop: DesktopPreparation(sharing: together, report: report)))
+          desktop: DesktopPreparation(sharing: together, report: report), typed: typed))
     }
     if let connect = connects.first, connects.count == 1 {
       do {

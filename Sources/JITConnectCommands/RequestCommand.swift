@@ -74,7 +74,7 @@ struct RequestCommand: VerbCommand {
     }
     let request = RequestAccess(
       world, azure, everywhere, isConfirmed: common.yes, isDryRun: dryRun, waits: !noWait,
-      sources: sources)
+      sources: sources, command: retyped)
     let accesses = try await request.run(choice)
     let failures = accesses.compactMap(\.failure)
     let report = AccessReport(accesses, calls: dryRun ? request.namedCalls : nil)
@@ -90,6 +90,18 @@ struct RequestCommand: VerbCommand {
     if let only = failures.first, accesses.count == 1 { throw only }
     if !common.json { for failure in failures { world.console.error(failure) } }
     return ExitStatus.common(to: failures)
+  }
+
+  /// The same again, for machines that follow.
+  private var retyped: String {
+    var command = RetypedCommand("request", common)
+    command.add("--port", port)
+    command.add(window.settings)
+    command.add("--save-source", saveSource)
+    command.add("--dry-run", if: dryRun)
+    command.add("--no-wait", if: noWait)
+    command.add("--json", if: common.json)
+    return command.text([])
   }
 
   private func choice(

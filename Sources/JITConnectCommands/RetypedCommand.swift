@@ -1,8 +1,9 @@
 import Platform
+import SSHConfig
 
 /// A command line for the user to type again: every word of it stands for itself in a shell.
 struct RetypedCommand {
-  private var words: [String]
+  private(set) var words: [String]
 
   /// - Parameter verb: with the options that narrow the search.
   init(_ verb: String, _ common: VerbOptions) {
@@ -11,6 +12,15 @@ struct RetypedCommand {
     add("--resource-group", common.azure.resourceGroup)
     add("--cloud", common.azure.cloud)
     add("--identity", common.azure.identity)
+    add("-o", common.settings)
+    add("-F", common.configFile)
+  }
+
+  /// Adds what options of the verb set, by the options' own names.
+  mutating func add(_ settings: [(JitKeyword, String?)]) {
+    for case (let keyword, let value?) in settings {
+      words += SSHLongOption.words(setting: keyword, to: value)
+    }
   }
 
   mutating func add(_ option: String, _ value: String?) {

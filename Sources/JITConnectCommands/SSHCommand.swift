@@ -14,12 +14,25 @@ import Terminal
 
 /// `jitconnect [ssh options] [user@]vm [command …]`: stands in the place of ssh.
 struct SSHCommand {
-  let programName: String
-  let environment: Environment
-  /// Never a desktop: the verb `ssh`, or that name.
-  let isSSHAlone: Bool
-  /// Whoever waits for this session (`-f`).
-  var background: Background?
+  private let programName: String
+  private let environment: Environment
+  private let isSSHAlone: Bool
+  private let background: Background?
+  private let isHop: Bool
+
+  /// - Parameters:
+  ///   - isSSHAlone: never a desktop: the verb `ssh`, or that name.
+  ///   - background: whoever waits for this session (`-f`).
+  init(
+    programName: String, environment: Environment, isSSHAlone: Bool, background: Background?
+  ) {
+    var environment = environment
+    isHop = HopStatus.takeOrder(from: &environment)
+    self.programName = programName
+    self.environment = environment
+    self.isSSHAlone = isSSHAlone
+    self.background = background
+  }
 
   /// - Parameter words: argv behind the program's name and the verb.
   /// - Returns: the remote command's status, or 255 for any failure of ours.
@@ -97,7 +110,7 @@ struct SSHCommand {
     if error.kind == .usage {
       writeError(usage)
     }
-    return HopStatus().status(environment) ?? ExitStatus.ssh
+    return isHop ? HopStatus.isNoWay : ExitStatus.ssh
   }
 
   private var usage: String {
@@ -134,7 +147,7 @@ struct SSHCommand {
     let desktop = DesktopPreparation(report: DesktopReport.writer(line.has(.json)))
     let connect = Connect(
       world, options, line, goal: isSSHAlone ? .session : .sessionOrDesktop, desktop: desktop,
-      words: words)
+      words: words, typed: TypedCommand(words, line, verb: isSSHAlone ? "ssh" : nil))
     do {
       return try await connect.run()
     } catch let failure as Failure {
@@ -144,7 +157,7 @@ struct SSHCommand {
       if failure.code == .interrupted {
         Signals.die(of: world.interrupts.signal ?? Signals.end ?? SIGINT)
       }
-      if let status = world.hop.status(environment) { return status }
+      if isHop, let status = world.hop.status { return status }
       // A desktop is no session: there is no status of a remote command to tell ours from.
       if desktop.isMade { return ExitStatus.ofVerb(failure.code) }
       return ExitStatus.ssh

@@ -36,6 +36,11 @@ struct SSHConfigCommand: VerbCommand {
   var targets: [String] = []
 
   func run(in world: World) async throws -> Int32 {
+    guard !common.json else {
+      throw Failure(
+        .usage, what: "ssh-config writes OpenSSH's configuration, and no JSON",
+        next: "leave --json out; jitconnect list --json lists the VMs")
+    }
     guard suffix.utf8.allSatisfy({ SSHName.isValidHost("x" + String(UnicodeScalar($0))) }) else {
       throw Failure(
         .usage, what: "'\(printable(suffix, limit: 100))' cannot end the name of a host",

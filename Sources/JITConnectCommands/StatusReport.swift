@@ -137,7 +137,8 @@ struct StatusReport: Encodable {
           header: ["PORT", "PROTOCOL", "FROM", "AT MOST"],
           rows: ports.map { port in
             [
-              "\(port.port)", port.protocol, port.allowedSources.joined(separator: ","),
+              "\(port.port)", port.protocol,
+              port.allowedSources.isEmpty ? "unknown" : port.allowedSources.joined(separator: ","),
               port.maximumSeconds.map { durationWord(.seconds($0)) } ?? "",
             ]
           })
@@ -176,12 +177,10 @@ struct StatusReport: Encodable {
     Table(
       header: ["OPEN", "FROM", "WHO", "UNTIL", "STATUS", "WHY"],
       rows: windows.map { window in
-        let who =
-          window.requestor.map { callerCell($0, isInferred: window.requestorIsInferred) }
-          ?? (window.isOwn ? "you" : "")
-        return [
+        [
           "\(window.port)", window.sources.joined(separator: ","),
-          window.isOwn && window.requestor != nil ? "\(who) (you)" : who,
+          whoCell(
+            window.requestor, isInferred: window.requestorIsInferred, isOwn: window.isOwn),
           timeCell(window.end, console, now: now), statusCell(window.status, console),
           window.reason ?? "",
         ]

@@ -50,6 +50,7 @@ extension VerbOptions {
     _ target: String, adding added: [(JitKeyword, String?)] = [], words more: [String] = [],
     in environment: Environment
   ) throws(Failure) -> (options: SSHOptions, commandLine: SSHCommandLine) {
+    try check(own + added)
     do throws(SSHConfigError) {
       let line = try SSHCommandLine.parse(words(target, added, more))
       let options = try SSHConfigResolver.resolve(
@@ -71,15 +72,30 @@ extension VerbOptions {
     try resolve("0", adding: added, in: environment).options.jit
   }
 
+  private var own: [(JitKeyword, String?)] {
+    [
+      (.subscription, azure.subscription), (.resourceGroup, azure.resourceGroup),
+      (.cloud, azure.cloud), (.identity, azure.identity),
+    ]
+  }
+
+  /// Refuses a bad value by the name of the option that was typed.
+  private func check(_ settings: [(JitKeyword, String?)]) throws(Failure) {
+    for case (let keyword, let value?) in settings {
+      guard case .failure(let error) = keyword.read(value) else { continue }
+      let name = SSHLongOption.words(setting: keyword, to: value).first ?? keyword.rawValue
+      let option = name.split(separator: "=").first.map(String.init) ?? name
+      throw Failure(
+        .configInvalid, what: "\(option): \(printable(error.message, limit: 300))",
+        next: "correct it and try again")
+    }
+  }
+
   /// The same as ssh's argv, so that one parser reads all settings.
   private func words(
     _ target: String, _ added: [(JitKeyword, String?)], _ more: [String]
   ) -> [String] {
     var words: [String] = []
-    let own: [(JitKeyword, String?)] = [
-      (.subscription, azure.subscription), (.resourceGroup, azure.resourceGroup),
-      (.cloud, azure.cloud), (.identity, azure.identity),
-    ]
     for case (let keyword, let value?) in own + added {
       words += ["-o", "\(keyword.rawValue)=\(quoted(value))"]
     }

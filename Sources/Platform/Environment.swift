@@ -48,9 +48,11 @@ package struct Environment: Sendable {
     var variables: [String: String] = [:]
     var entry = unsafe environ
     while let pointer = unsafe entry.pointee {
-      let text = unsafe String(cString: pointer)
-      if let equals = text.firstIndex(of: "=") {
-        variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+      let text = unsafe String(cString: pointer).utf8
+      // By bytes: with a combining mark behind it "=" is another Character.
+      if let equals = text.firstIndex(of: UInt8(ascii: "=")) {
+        let name = String(decoding: text[..<equals], as: UTF8.self)
+        variables[name] = String(decoding: text[equals...].dropFirst(), as: UTF8.self)
       }
       unsafe entry += 1
     }

@@ -188,14 +188,22 @@ package enum Files {
     }
   }
 
-  /// Adds to the end of a file under its lock, with a line end first where the file lacks one.
+  /// Adds to the end of a file, with a line end first where the file lacks one.
+  ///
+  /// Under its lock, which is not waited for long: whoever may read the file may hold one, and what
+  /// is appended in one write is whole without it.
   package static func appendLine(_ line: String, to path: String) throws {
     try makeDirectory(parentDirectory(of: path))
     let number = try valueOrSystemError {
       unsafe open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     }
     let descriptor = FileDescriptor(owning: number)
-    try lock(descriptor, of: path, patience: .seconds(10))
+    var status = stat()
+    if unsafe fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
+      do {
+        try lock(descriptor, of: path, patience: .seconds(1))
+      } catch is LockHeld {}
+    }
     var bytes = Array(line.utf8) + [UInt8(ascii: "\n")]
     let end = try valueOrSystemError { lseek(descriptor.number, 0, SEEK_END) }
     if end > 0 {

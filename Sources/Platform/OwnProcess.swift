@@ -70,8 +70,7 @@ package enum OwnProcess {
           return EINVAL
         }
         return unsafe platform_spawn_with(
-          &child, path, CommandLine.unsafeArgv, environment, standard, descriptor, nil,
-          Int32(PLATFORM_SPAWN_KEEP_IGNORED))
+          &child, path, CommandLine.unsafeArgv, environment, standard, descriptor, nil, 0)
       }
     }
     guard result == 0 else { throw SystemError(result) }

@@ -31,6 +31,11 @@ package enum Signals {
     for signal in signals { _ = platform_signal_default(signal) }
   }
 
+  /// Gives these their default action again, except what the process was started to ignore.
+  package static func restoreDefaultUnlessIgnored(_ signals: Int32...) {
+    for signal in signals where platform_signal_is_ignored(signal) == 0 { restoreDefault(signal) }
+  }
+
   /// Lets every signal through to this thread: who started us may have left some blocked, and no
   /// thread of the concurrency runtime takes any.
   package static func unblock() {

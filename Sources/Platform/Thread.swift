@@ -12,6 +12,13 @@ private final class ThreadBody {
 /// Starts a detached thread. Where the system refuses one (a limit), a thread of the concurrency
 /// runtime serves: never the caller's own, which may hold a lock that `body` wants.
 package func startThread(_ body: @escaping @Sendable () -> Void) {
+  if !startThreadIfPossible(body) { Task.detached { body() } }
+}
+
+/// Starts a detached thread.
+///
+/// - Returns: whether the system gave one.
+package func startThreadIfPossible(_ body: @escaping @Sendable () -> Void) -> Bool {
   var attributes = pthread_attr_t()
   unsafe pthread_attr_init(&attributes)
   defer { unsafe pthread_attr_destroy(&attributes) }
@@ -23,10 +30,8 @@ package func startThread(_ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
   #endif
   let result = unsafe pthread_create(&thread, &attributes, threadMain, box.toOpaque())
-  if result != 0 {
-    unsafe box.release()
-    Task.detached { body() }
-  }
+  if result != 0 { unsafe box.release() }
+  return result == 0
 }
 
 #if canImport(Darwin)

@@ -48,6 +48,12 @@ struct AgentClient: ~Copyable {
     }
   }
 
+  /// Tells the agent which server is being logged in to: see ``SessionBinding``.
+  func bind(_ binding: SessionBinding) throws(Problem) {
+    // An agent that does not know the question says no, and has no keys that are bound.
+    _ = try exchange(binding.request(isForwarding: false), timeout: .seconds(10))
+  }
+
   /// The keys that the agent holds.
   func identities(timeout: Duration = .seconds(10)) throws(Problem) -> [Identity] {
     let answer = try exchange([Message.requestIdentities], timeout: timeout)
@@ -179,6 +185,18 @@ struct AgentClient: ~Copyable {
       Signals.arrived().contains(where: { [SIGINT, SIGTERM, SIGHUP, SIGQUIT].contains($0) })
     {
       throw .interrupted
+    }
+  }
+}
+
+extension SSHSession {
+  /// Why there is no agent at that socket; nil where one listens.
+  package static func agentProblem(_ path: String) -> String? {
+    do throws(AgentClient.Problem) {
+      _ = try AgentClient(path: path)
+      return nil
+    } catch {
+      return "\(error)"
     }
   }
 }

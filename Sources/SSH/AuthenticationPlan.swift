@@ -53,6 +53,11 @@ package struct AuthenticationPlan: Sendable {
   /// `BatchMode`: nothing is asked.
   package var isBatch: Bool
 
+  /// `PubkeyAcceptedAlgorithms`, best first; nil takes what libssh2 takes.
+  package var acceptedAlgorithms: [String]?
+  /// `RequiredRSASize` in bits.
+  package var requiredRSASize = 0
+
   package init(
     user: String, methods: [Method] = [.publicKey, .keyboardInteractive, .password],
     identities: [IdentityFile] = [], certificates: [String] = [], agentSocket: String? = nil,

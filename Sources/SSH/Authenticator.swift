@@ -141,6 +141,8 @@ final class Authenticator {
   /// What starts a key's turn, where that needs nobody's passphrase.
   private func question(_ candidate: KeyCandidate) -> ((SSHSession) -> Step<AttemptResult>)? {
     if candidate.needsNewLibrary, !SessionHandle.canUseRSA { return nil }
+    if isUnfit(candidate, opened: nil) { return nil }
+    chooseAlgorithm(for: candidate)
     let user = plan.user
     switch candidate.holder {
     case .caller(let identity):
@@ -214,6 +216,7 @@ final class Authenticator {
           + "\(SessionHandle.libraryVersion) (make setup, or --client openssh)")
       return nil
     }
+    chooseAlgorithm(for: candidate)
     switch candidate.holder {
     case .caller(let identity):
       announce(candidate)
@@ -221,9 +224,12 @@ final class Authenticator {
     case .agent(let key):
       announce(candidate)
       guard let path = plan.agentSocket else { return nil }
-      return try trySigner(blob: candidate.blob ?? key) { data, algorithm throws(Failure) in
+      return try trySigner(blob: candidate.blob ?? key) {
+        [binding = session.binding] data, algorithm throws(Failure) in
         do throws(AgentClient.Problem) {
-          return try AgentClient(path: path).sign(data, with: key, algorithm: algorithm)
+          let agent = try AgentClient(path: path)
+          if let binding { try agent.bind(binding) }
+          return try agent.sign(data, with: key, algorithm: algorithm)
         } catch {
           if error == .interrupted {
             throw Failure(.interrupted, what: "interrupted during authentication")
@@ -241,7 +247,7 @@ final class Authenticator {
     log.debug1(
       candidate.blob == nil
         ? "Trying private key: \(candidate.name)"
-        : "Offering public key: \(candidate.name) \(candidate.summary)")
+        : "Offering public key: \(candidate.name) \(candidate.summary(log.fingerprintHash))")
   }
 
   private func trySigner(
@@ -255,7 +261,7 @@ final class Authenticator {
         return step
       }
       do throws(Failure) {
-        log.debug1("Server accepts key: \(HostKey.fingerprint(of: blob))")
+        log.debug1("Server accepts key: \(log.fingerprintHash.fingerprint(of: blob))")
         let signature = try sign(data, Self.algorithm(in: data))
         session.context.signature = .ready(signature)
         hasSigned = true
@@ -312,6 +318,7 @@ final class Authenticator {
       guard let found = try askPassphrase(for: file, privateKey) else { return nil }
       passphrase = found
     }
+    if isUnfit(candidate, opened: passphrase) { return nil }
     if !isAnnounced { announce(candidate) }
     let result: AttemptResult
     do {

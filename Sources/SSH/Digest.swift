@@ -6,6 +6,13 @@ enum Digest {
     unsafe digest(bytes, EVP_sha256())
   }
 
+  static func sha384(_ bytes: [UInt8]) -> [UInt8] { unsafe digest(bytes, EVP_sha384()) }
+
+  static func sha512(_ bytes: [UInt8]) -> [UInt8] { unsafe digest(bytes, EVP_sha512()) }
+
+  /// Only for fingerprints that people compare with old lists.
+  static func md5(_ bytes: [UInt8]) -> [UInt8] { unsafe digest(bytes, EVP_md5()) }
+
   /// Only to compare with what others have written by it.
   static func sha1(_ bytes: [UInt8]) -> [UInt8] {
     unsafe digest(bytes, EVP_sha1())

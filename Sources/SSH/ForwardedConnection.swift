@@ -42,6 +42,8 @@ final class ForwardedConnection {
   private var hasSentEnd = false
   private var channelHasEnded = false
   private var hasShutDown = false
+  /// The agent's answer to ``bind(_:)``, which is not for the other side.
+  private var awaitsAnswer = false
 
   static let limit = 128 << 10
 
@@ -58,6 +60,26 @@ final class ForwardedConnection {
 
   var isOpen: Bool { if case .open = phase { true } else { false } }
   var isClosed: Bool { if case .closed = phase { true } else { false } }
+
+  /// Tells the agent at the socket whose connection this is, before the other side says a word.
+  ///
+  /// What the agent answers changes nothing: one that found the proof wanting keeps bound keys to
+  /// itself.
+  func bind(_ binding: SessionBinding) {
+    var frame = WireWriter()
+    frame.string(binding.request(isForwarding: true))
+    toSocket.append(frame.bytes)
+    awaitsAnswer = true
+  }
+
+  private func dropAnswer() {
+    var reader = WireReader(unsafe toChannel.withBytes { unsafe Array($0.prefix(4)) })
+    guard let length = reader.uint32() else { return }
+    guard length < UInt32(Self.limit) - 4 else { return fail() }
+    guard toChannel.count >= Int(length) + 4 else { return }
+    toChannel.drop(Int(length) + 4)
+    awaitsAnswer = false
+  }
 
   // MARK: The socket
 
@@ -81,10 +103,12 @@ final class ForwardedConnection {
         unsafe toChannel.fill(64 << 10) { unsafe read(socket.number, $0.baseAddress, $0.count) }
       }
       if count == 0 { socketHasEnded = true }
+      if awaitsAnswer { dropAnswer() }
     } catch {
       if ![EAGAIN, EWOULDBLOCK].contains(error.number) { socketHasEnded = true }
     }
     if socketHasEnded, case .greeting = phase { phase = .closed }
+    if socketHasEnded, awaitsAnswer { fail() }
   }
 
   /// Writes what the socket takes.
@@ -229,7 +253,9 @@ final class ForwardedConnection {
 
   private func writeChannel(_ session: SSHSession, _ channel: ChannelID) -> Bool {
     var moved = false
-    while !toChannel.isEmpty, session.context.outgoing.count < SSHSession.outgoingLimit {
+    while !toChannel.isEmpty, !awaitsAnswer,
+      session.context.outgoing.count < SSHSession.outgoingLimit
+    {
       let step = unsafe toChannel.withBytes { unsafe session.handle.write(channel, $0) }
       if case .failed = step {
         fail()

@@ -65,7 +65,9 @@ final class Forwarding {
       case .tcp(let host, let port):
         // As ssh: this name is loopback, whatever a resolver makes of it.
         let name = host == "localhost" ? nil : host ?? (plan.allowsOthers ? "" : nil)
-        sockets = try LocalSockets.listen(host: name, port: port)
+        sockets = try LocalSockets.listen(host: name, port: port) { [log] address, error in
+          log.note("bind [\(address)]:\(port): \(error)")
+        }
       case .socket(let path):
         sockets = [
           try LocalSockets.listen(path: path, unlinks: plan.unlinksSockets, mask: plan.socketMask)
@@ -158,6 +160,7 @@ final class Forwarding {
         phase: .closing, origin: "agent", target: .socket(agentSocket ?? ""), channel: channel)
       if turnsAway(connection) { continue }
       startConnecting(connection)
+      if let binding = session.binding, connection.isOpen { connection.bind(binding) }
       connections.append(connection)
     }
     return !channels.isEmpty

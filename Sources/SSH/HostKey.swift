@@ -30,11 +30,10 @@ package struct HostKey: Sendable, Equatable {
   }
 
   /// `SHA256:…` as ssh-keygen prints it.
-  package var fingerprint: String { Self.fingerprint(of: blob) }
+  package var fingerprint: String { fingerprint(.sha256) }
 
-  package static func fingerprint(of blob: [UInt8]) -> String {
-    "SHA256:" + Base64.encode(Digest.sha256(blob), padded: false)
-  }
+  /// The same by the hash of `FingerprintHash`.
+  package func fingerprint(_ hash: FingerprintHash) -> String { hash.fingerprint(of: blob) }
 
   /// The key as a line of known_hosts or authorized_keys has it.
   package var text: String { "\(type) \(Base64.encode(blob))" }

@@ -22,12 +22,12 @@ extension HostTrust {
     for line in other {
       lines.append(
         "WARNING: \(line.key.typeName) key found for host \(shown) in \(printable(line.place))")
-      lines.append("\(line.key.typeName) key fingerprint \(line.key.fingerprint).")
+      lines.append("\(line.key.typeName) key fingerprint \(fingerprint(of: line.key)).")
     }
     lines.append(
       "The authenticity of host '\(shownWithAddress)' can't be established"
         + (other.isEmpty ? "." : " but keys of different type are already known for this host."))
-    lines.append("\(key.typeName) key fingerprint is \(key.fingerprint).")
+    lines.append("\(key.typeName) key fingerprint is \(fingerprint(of: key)).")
     if showsPicture { lines += picture(key) }
     let names = known.otherNames(of: key)
     if names.isEmpty {
@@ -43,8 +43,11 @@ extension HostTrust {
     return lines
   }
 
+  /// The fingerprint as messages show it.
+  func fingerprint(of key: HostKey) -> String { key.fingerprint(fingerprintHash) }
+
   func picture(_ key: HostKey) -> [String] {
-    key.randomArt.split(separator: "\n").map(String.init)
+    key.randomArt(fingerprintHash).split(separator: "\n").map(String.init)
   }
 
   private var this: [String] { names + fallbackNames }
@@ -63,7 +66,7 @@ extension HostTrust {
       "Someone could be eavesdropping on you right now (man-in-the-middle attack)!",
       "It is also possible that a host key has just been changed.",
       "The fingerprint for the \(key.typeName) key sent by the remote host is",
-      "\(key.fingerprint).", "Please contact your system administrator.",
+      "\(fingerprint(of: key)).", "Please contact your system administrator.",
     ]
     if let line = lines.first {
       text.append(
@@ -96,19 +99,34 @@ extension HostTrust {
   func changed(_ key: HostKey, _ lines: [KnownHosts.Line]) -> Failure {
     Failure(
       .hostKeyChanged, what: "Host key verification failed",
-      why: "\(shown) shows the \(key.typeName) key \(key.fingerprint), not the one in "
+      why: "\(shown) shows the \(key.typeName) key \(fingerprint(of: key)), not the one in "
         + lines.map { printable($0.place) }.joined(separator: ", "),
       next: lines.first.map { "if you know why it changed: \(removal($0))" })
   }
 
   func revokedByFile(_ key: HostKey, _ file: String) -> String {
-    "Host key \(key.typeName) \(key.fingerprint) revoked by file \(printable(file))"
+    "Host key \(key.typeName) \(fingerprint(of: key)) revoked by file \(printable(file))"
   }
 
   func revoked(in place: String) -> Failure {
     Failure(
       .hostKeyRevoked, what: "Host key verification failed",
       why: "the key of \(shown) is marked as revoked in \(place)")
+  }
+
+  func tooShort(_ key: HostKey) -> Failure {
+    Failure(
+      .hostKeyUnknown, what: "Bad server host key: Invalid key length",
+      why: "the RSA key of \(shown) has \(KeyStrength.bitsOfRSA(key.blob) ?? 0) bits, and "
+        + "RequiredRSASize asks for \(requiredRSASize)",
+      next: "give the server a longer RSA key, or an Ed25519 one")
+  }
+
+  /// Somebody was asked and did not say yes.
+  var declined: Failure {
+    Failure(
+      .hostKeyUnknown, what: "Host key verification failed",
+      why: "the key of \(shown) was not accepted")
   }
 
   func unknown(_ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]) -> Failure {
@@ -120,12 +138,15 @@ extension HostTrust {
     }
     if checking == .yes { why += " and you have requested strict checking" }
     if checking == .ask, !canAsk { why += " and nobody can be asked" }
+    if file == nil { why += ", and there is no known_hosts file to keep one in" }
     if let line = known.authorities(for: this).first { why += ". " + authorityNote(line) }
     return Failure(
       .hostKeyUnknown, what: "Host key verification failed", why: why,
-      next: checking == .yes
-        ? "compare \(key.fingerprint) with the server's own and add it to \(printable(file ?? "known_hosts"))"
-        : "connect once from a terminal and compare \(key.fingerprint), or -o StrictHostKeyChecking=accept-new"
+      next: file == nil
+        ? "name a file with -o UserKnownHostsFile=… and compare \(fingerprint(of: key))"
+        : checking == .yes
+          ? "compare \(fingerprint(of: key)) with the server's own and add it to \(printable(file ?? "known_hosts"))"
+          : "connect once from a terminal and compare \(fingerprint(of: key)), or -o StrictHostKeyChecking=accept-new"
     )
   }
 }

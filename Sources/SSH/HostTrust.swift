@@ -17,7 +17,7 @@ package struct HostTrust: Sendable {
   /// `HostKeyAlias`: looked up and written in place of host and port.
   package var alias: String?
   package var checking: Checking
-  /// Where a new key goes; nil keeps none.
+  /// Where a new key goes; nil where there is no such file, and so no way to trust one.
   package var file: String?
   package var hashesNames: Bool
   /// Whether somebody can be asked.
@@ -26,6 +26,12 @@ package struct HostTrust: Sendable {
   package var showsPicture = false
   /// `RevokedHostKeys`; nil where there is no such file.
   package var revokedKeysFile: String?
+
+  package var fingerprintHash = FingerprintHash.sha256
+  /// `RequiredRSASize` in bits.
+  package var requiredRSASize = 0
+  /// `NoHostAuthenticationForLocalhost`: any key will do on loopback.
+  package var trustsLoopback = false
 
   package init(
     host: String, address: String?, port: Int = 22, alias: String? = nil,
@@ -63,6 +69,9 @@ package struct HostTrust: Sendable {
 
   /// Decides by what the files say and the setting; asks nobody and writes nothing.
   package func decide(_ key: HostKey, known: KnownHosts) -> Decision {
+    if KeyStrength.isTooShort(key.blob, minimum: requiredRSASize) {
+      return .refuse(warning: [], tooShort(key))
+    }
     if let file = revokedKeysFile {
       do throws(Failure) {
         if try RevokedKeys(file: file).contains(key) {
@@ -72,6 +81,7 @@ package struct HostTrust: Sendable {
         return .refuse(warning: [], error)
       }
     }
+    if isExempt { return .trusted }
     let plain = [host, address].compactMap(\.self)
     let verdict = known.verdict(
       on: key, names: names, fallback: fallbackNames,
@@ -85,23 +95,38 @@ package struct HostTrust: Sendable {
       return .refuse(warning: changedWarning(key, lines), changed(key, lines))
     case .otherType(let lines):
       switch checking {
-      case .off: return .remember
+      case .off: return remembering(key, known, other: lines)
       // "New" means a host without keys: another type is what a false server would show.
       case .yes, .acceptNew: return .refuse(warning: [], unknown(key, known, other: lines))
       case .ask: return asking(key, known, other: lines)
       }
     case .unknown:
       switch checking {
-      case .off, .acceptNew: return .remember
+      case .off, .acceptNew: return remembering(key, known, other: [])
       case .yes: return .refuse(warning: [], unknown(key, known, other: []))
       case .ask: return asking(key, known, other: [])
       }
     }
   }
 
+  /// As with ssh, a name given for the key's sake (`HostKeyAlias`, a VM's pin) is always checked.
+  private var isExempt: Bool {
+    trustsLoopback && alias == nil && (address == "::1" || address?.hasPrefix("127.") == true)
+  }
+
   private func asking(_ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]) -> Decision {
-    guard canAsk else { return .refuse(warning: [], unknown(key, known, other: other)) }
+    guard canAsk, file != nil else {
+      return .refuse(warning: [], unknown(key, known, other: other))
+    }
     return .ask(lines: questionLines(key, known, other: other), question: Self.question)
+  }
+
+  /// A key that can be kept nowhere would be taken anew each time, from whomever: no setting trusts
+  /// that, as with ssh.
+  private func remembering(
+    _ key: HostKey, _ known: KnownHosts, other: [KnownHosts.Line]
+  ) -> Decision {
+    file == nil ? .refuse(warning: [], unknown(key, known, other: other)) : .remember
   }
 
   /// Decides, asks where that is needed, and writes the key down.
@@ -112,10 +137,13 @@ package struct HostTrust: Sendable {
   ) throws(Failure) -> Bool {
     let decision = decide(key, known: known)
     if showsPicture, case .trusted = decision {
-      log.note("Host key fingerprint is \(key.fingerprint)")
+      log.note("Host key fingerprint is \(fingerprint(of: key))")
       picture(key).forEach(log.note)
     }
     switch decision {
+    case .trusted where isExempt:
+      log.debug1("Forcing accepting of host key for loopback/localhost.")
+      return true
     case .trusted:
       log.debug1("Host '\(shown)' is known and matches the \(key.typeName) host key.")
       return true
@@ -126,23 +154,22 @@ package struct HostTrust: Sendable {
       lines.forEach(log.note)
       while true {
         guard let answer = try prompts.line(question) else {
-          throw unknown(key, known, other: [])
+          throw declined
         }
-        switch Self.reply(answer, to: key) {
+        switch reply(answer, to: key) {
         case .yes:
           try remember(key, log: log)
           return true
         case .no:
-          throw Failure(
-            .hostKeyUnknown, what: "Host key verification failed",
-            why: "the key of \(shown) was not accepted")
+          throw declined
         case .unclear: question = "Please type 'yes', 'no' or the fingerprint: "
         }
       }
     case .distrusted(let warning):
       warning.forEach(log.note)
-      log.note(
-        "Password authentication is disabled to avoid man-in-the-middle attacks.")
+      for method in ["Password", "Keyboard-interactive"] {
+        log.note("\(method) authentication is disabled to avoid man-in-the-middle attacks.")
+      }
       return false
     case .refuse(let warning, let failure):
       warning.forEach(log.note)
@@ -153,9 +180,9 @@ package struct HostTrust: Sendable {
   /// What was typed at the question.
   enum Reply { case yes, no, unclear }
 
-  static func reply(_ answer: String, to key: HostKey) -> Reply {
+  func reply(_ answer: String, to key: HostKey) -> Reply {
     let word = answer.filter { !$0.isWhitespace }
-    if word.lowercased() == "yes" || word == key.fingerprint { return .yes }
+    if word.lowercased() == "yes" || word == fingerprint(of: key) { return .yes }
     return word.isEmpty || word.lowercased() == "no" ? .no : .unclear
   }
 

@@ -33,12 +33,12 @@ struct KeyCandidate {
   var certifiedKey: [UInt8]? { blob.flatMap(PublicKeyLine.certifiedKey) }
 
   /// Type, fingerprint and where it comes from, as ssh says it at `-v`.
-  var summary: String {
+  func summary(_ hash: FingerprintHash) -> String {
     var words: [String] = []
     if let blob {
       // A certificate goes by its key.
       let key = HostKey(blob: certifiedKey ?? blob)
-      words = [key.typeName + (certifiedKey == nil ? "" : "-CERT"), key.fingerprint]
+      words = [key.typeName + (certifiedKey == nil ? "" : "-CERT"), key.fingerprint(hash)]
     }
     if isNamed { words.append("explicit") }
     if case .agent(let key) = holder, key == blob { words.append("agent") }
@@ -88,8 +88,16 @@ extension Authenticator {
       if let blob = candidate.blob, !seen.insert(blob).inserted { return nil }
       return candidate
     }
-    for key in keys { log.debug1("Will attempt key: \(key.name) \(key.summary)") }
-    return keys
+    return keys.filter { key in
+      guard let problem = unfitness(type: key.type, key.blob) else {
+        log.debug1("Will attempt key: \(key.name) \(key.summary(log.fingerprintHash))")
+        return true
+      }
+      log.debug1(
+        "Skipping key: \(key.name) \(key.summary(log.fingerprintHash)) - \(problem)")
+      unusable.append("\(key.name): \(problem)")
+      return false
+    }
   }
 
   /// What a key file may log in with: its key, and the certificate beside it, unless
@@ -136,7 +144,9 @@ extension Authenticator {
   private func agentKeys() throws(Failure) -> [AgentClient.Identity] {
     guard let path = plan.agentSocket else { return [] }
     do throws(AgentClient.Problem) {
-      let keys = try AgentClient(path: path).identities()
+      let agent = try AgentClient(path: path)
+      if let binding = session.binding { try agent.bind(binding) }
+      let keys = try agent.identities()
       log.debug1("agent at \(path) holds \(keys.count) keys")
       return keys
     } catch {

@@ -14,6 +14,15 @@ enum LocalSockets {
     fileprivate var storage: sockaddr_storage
     fileprivate var length: socklen_t
 
+    /// As a number, without the port.
+    fileprivate var text: String {
+      var host = [CChar](repeating: 0, count: 64)
+      let result = unsafe withPointer {
+        unsafe getnameinfo($0, $1, &host, 64, nil, 0, NI_NUMERICHOST)
+      }
+      return result == 0 ? LocalSockets.text(host) : "?"
+    }
+
     fileprivate func withPointer<Result>(
       _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
@@ -54,8 +63,13 @@ enum LocalSockets {
 
   /// A listening socket for each address of the host.
   ///
-  /// - Parameter host: nil is loopback; empty is every address.
-  static func listen(host: String?, port: Int) throws(SystemError) -> [FileDescriptorBox] {
+  /// - Parameters:
+  ///   - host: nil is loopback; empty is every address.
+  ///   - tell: takes each address that could not be had. Somebody else may listen there, whom a
+  ///     client of ours would meet instead.
+  static func listen(
+    host: String?, port: Int, tell: (_ address: String, SystemError) -> Void = { _, _ in }
+  ) throws(SystemError) -> [FileDescriptorBox] {
     let isEverywhere = host == "" || host == "*"
     let found = addresses(
       // No name at all is loopback by definition; "localhost" is what some resolver says it is.
@@ -67,6 +81,7 @@ enum LocalSockets {
         sockets.append(try listen(on: address))
       } catch {
         problem = error
+        tell(address.text, error)
       }
     }
     if sockets.isEmpty { throw problem }
@@ -169,7 +184,7 @@ enum LocalSockets {
     return (text(host), Int(text(port)) ?? 0)
   }
 
-  private static func text(_ characters: [CChar]) -> String {
+  fileprivate static func text(_ characters: [CChar]) -> String {
     String(
       decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

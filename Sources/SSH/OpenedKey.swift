@@ -30,6 +30,36 @@ struct OpenedKey {
     }
   }
 
+  /// The public key, as it travels; nil for a kind not known here.
+  var publicBlob: [UInt8]? {
+    /// The public fields stand in front: nothing secret is copied.
+    func leading(_ count: Int) -> [[UInt8]]? {
+      unsafe fields.withBytes { bytes in
+        var found: [[UInt8]] = []
+        var rest = unsafe bytes[...]
+        while found.count < count {
+          guard unsafe rest.count >= 4 else { return nil }
+          let length = unsafe rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+          unsafe rest = unsafe rest.dropFirst(4)
+          guard unsafe length <= rest.count else { return nil }
+          unsafe found.append(Array(rest.prefix(length)))
+          unsafe rest = unsafe rest.dropFirst(length)
+        }
+        return found
+      }
+    }
+    guard let name = leading(1)?.first else { return nil }
+    let type = String(decoding: name, as: UTF8.self)
+    guard var parts = leading(type == "ssh-ed25519" ? 2 : 3), Self.fieldCount(type) != nil else {
+      return nil
+    }
+    // The modulus comes first in a private key and last in a public one.
+    if type == "ssh-rsa" { parts.swapAt(1, 2) }
+    var writer = WireWriter()
+    parts.forEach { writer.string($0) }
+    return writer.bytes
+  }
+
   // MARK: OpenSSH's format
 
   /// The opened section of a private key file, where these bytes begin with one: a random number

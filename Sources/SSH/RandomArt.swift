@@ -1,19 +1,15 @@
 extension HostKey {
   /// The key's picture (`VisualHostKey`), as ssh-keygen draws it for SHA-256.
-  package var randomArt: String {
-    RandomArt.draw(Digest.sha256(blob), title: title, footer: "SHA256")
+  package var randomArt: String { randomArt(.sha256) }
+
+  func randomArt(_ hash: FingerprintHash) -> String {
+    RandomArt.draw(hash.digest(blob), title: title, footer: hash.rawValue)
   }
 
   private var title: String {
     switch type {
     case "ssh-rsa":
-      var reader = WireReader(blob)
-      _ = reader.string()
-      _ = reader.string()
-      // Leading zero bytes of the modulus are no bits.
-      let modulus = (reader.string() ?? []).drop { $0 == 0 }
-      let bits = modulus.count * 8 - (modulus.first?.leadingZeroBitCount ?? 0)
-      return "\(typeName) \(bits)"
+      return "\(typeName) \(KeyStrength.bitsOfRSA(blob) ?? 0)"
     case "ecdsa-sha2-nistp384": return "ECDSA 384"
     case "ecdsa-sha2-nistp521": return "ECDSA 521"
     default: return "\(typeName) 256"

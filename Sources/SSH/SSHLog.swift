@@ -12,6 +12,8 @@ package struct SSHLog: Sendable {
   package var tellsInformation: Bool
   /// The highest level that `debug` wants, so that costly lines are not made for nobody.
   package var level: Int
+  /// How keys are named in those lines.
+  package var fingerprintHash = FingerprintHash.sha256
 
   package init(
     level: Int = 0, debug: @escaping @Sendable (Int, String) -> Void = { _, _ in },

@@ -38,6 +38,8 @@ package final class SSHSession: @unchecked Sendable {
   var handle: SessionHandle
   /// The key that the rest of the session must keep.
   private var acceptedKey: HostKey?
+  /// For connections to agents; nil before the key exchange.
+  private(set) var binding: SessionBinding?
   /// Bytes received from the socket in all, which is how a silent peer is noticed.
   private(set) var receivedCount = 0
   private(set) var sentCount = 0
@@ -97,16 +99,27 @@ package final class SSHSession: @unchecked Sendable {
     try offer(algorithms)
     let number = socket.number
     let began = ContinuousClock.now
+    handle.startKeeping()
     do {
-      try drive("key exchange", deadline: deadline) { session in
-        session.handle.handshake(socket: number)
+      try drive("key exchange", deadline: deadline) { session -> Step<Void> in
+        guard ServerGreeting.problem(session.opening ?? []) == nil else {
+          return .failed(LibraryError(code: Int(LIBSSH2_ERROR_BANNER_RECV), message: ""))
+        }
+        return session.handle.handshake(socket: number)
       }
     } catch {
+      if let problem = ServerGreeting.problem(opening ?? []) {
+        throw Failure(.protocolFailed, what: "\(place) does not speak SSH 2", why: problem)
+      }
       throw explained(error, algorithms)
     }
     handshakeTime = ContinuousClock.now - began
+    binding = bindingOfExchange()
     opening = nil
-    log.debug1("Remote protocol version 2.0, remote software version \(handle.serverBanner)")
+    let banner = serverBanner.split(separator: "-", maxSplits: 2, omittingEmptySubsequences: false)
+    log.debug1(
+      "Remote protocol version \(banner.dropFirst().first ?? ""), remote software version "
+        + (banner.dropFirst(2).first ?? ""))
     for (name, method) in [
       ("kex: algorithm", SessionHandle.Method.keyExchange), ("kex: host key algorithm", .hostKey),
       ("kex: server->client cipher", .cipherToClient), ("kex: server->client MAC", .macToClient),
@@ -118,7 +131,8 @@ package final class SSHSession: @unchecked Sendable {
       throw Failure(.protocolFailed, what: "\(place) sent no host key")
     }
     let key = HostKey(blob: blob)
-    log.debug1("Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint)")
+    log.debug1(
+      "Server host key: \(printable(key.type, limit: 80)) \(key.fingerprint(log.fingerprintHash))")
     acceptedKey = key
     return key
   }
@@ -286,11 +300,13 @@ package final class SSHSession: @unchecked Sendable {
   /// A key exchange in the middle of a session may bring another key: that ends it.
   func checkHostKey() throws(Failure) {
     guard let acceptedKey, !handle.hasHostKey(acceptedKey.blob) else { return }
-    let shown = handle.hostKeyBlob.map { HostKey(blob: $0).fingerprint } ?? "none"
+    let shown =
+      handle.hostKeyBlob.map { HostKey(blob: $0).fingerprint(log.fingerprintHash) } ?? "none"
     die()
     throw Failure(
       .hostKeyChanged, what: "the host key of \(peer.name) changed during the session",
-      why: "a key exchange brought \(shown) in place of \(acceptedKey.fingerprint)",
+      why: "a key exchange brought \(shown) in place of "
+        + acceptedKey.fingerprint(log.fingerprintHash),
       next: "somebody may be between you and the server; connect again and look at its key")
   }
 
@@ -331,31 +347,6 @@ package final class SSHSession: @unchecked Sendable {
       .protocolFailed, what: "Unable to negotiate with \(place): no matching \(kind) found",
       why: "their offer: \(printable(theirs.joined(separator: ","), limit: 500))",
       next: "--client openssh knows more algorithms", cause: failure.cause)
-  }
-
-  private func offer(_ algorithms: AlgorithmPreferences) throws(Failure) {
-    for (method, wanted, name) in [
-      (SessionHandle.Method.keyExchange, algorithms.keyExchange, "KexAlgorithms"),
-      (.hostKey, algorithms.hostKeys, "HostKeyAlgorithms"),
-      (.cipherToServer, algorithms.ciphers, "Ciphers"),
-      (.cipherToClient, algorithms.ciphers, "Ciphers"),
-      (.macToServer, algorithms.macs, "MACs"), (.macToClient, algorithms.macs, "MACs"),
-    ] {
-      // The library refuses a list with any name it does not know; ssh passes over them.
-      let known = handle.supported(method)
-      let names = wanted.filter { known.contains($0) }
-      guard !names.isEmpty else {
-        throw Failure(
-          .notBuiltIn, what: "none of the wanted \(name) is known here",
-          why: "libssh2 \(SessionHandle.libraryVersion) knows \(known.joined(separator: ","))",
-          next: "use --client openssh")
-      }
-      do {
-        try handle.prefer(names.joined(separator: ","), for: method)
-      } catch {
-        throw failure("the choice of \(name)", error)
-      }
-    }
   }
 }
 

@@ -43,6 +43,11 @@ import Platform
 
   /// What the server said when it last refused an attempt to log in.
   var refusal: Refusal?
+  /// The signature algorithms that the server takes from users (`server-sig-algs`, RFC 8308); nil
+  /// where it has not said.
+  var serverSignatureAlgorithms: [String]?
+  /// The host keys and signatures of the first key exchange's answers.
+  var exchangeSignatures: [(hostKey: [UInt8], signature: [UInt8])] = []
   /// Whether the remote command's status has come.
   var hasExitStatus = false
   /// Whether the end of a channel has been seen here, by which this libssh2 shows that it would
@@ -131,13 +136,27 @@ extension SessionContext {
       openedKey = key
       return
     }
-    var reader = WireReader(bytes.prefix(4096))
+    var reader = WireReader(bytes.prefix(16 << 10))
     switch reader.byte() {
+    case UInt8(CLIBSSH2_KEX_REPLY), UInt8(CLIBSSH2_KEX_GEX_REPLY):
+      // The server's key, its half of the secret, its signature; a group has the same number.
+      guard let key = reader.string(), reader.string() != nil, let signature = reader.string(),
+        exchangeSignatures.count < 4
+      else { return }
+      exchangeSignatures.append((key, signature))
     case UInt8(CLIBSSH2_USERAUTH_FAILURE):
       guard let list = reader.text(), let isPartial = reader.byte() else { return }
       refusal = Refusal(
         methods: printable(list, limit: 500).split(separator: ",").map(String.init),
         isPartial: isPartial != 0)
+    case UInt8(CLIBSSH2_EXT_INFO):
+      guard let count = reader.uint32(), count <= 16 else { return }
+      for _ in 0..<count {
+        guard let name = reader.text(), let value = reader.text() else { return }
+        guard name == "server-sig-algs" else { continue }
+        serverSignatureAlgorithms = printable(value, limit: 2000).split(separator: ",")
+          .map(String.init)
+      }
     case UInt8(CLIBSSH2_CHANNEL_CLOSE): hasSeenClose = true
     case UInt8(CLIBSSH2_CHANNEL_REQUEST):
       guard reader.uint32() != nil, reader.text() == "exit-status" else { return }

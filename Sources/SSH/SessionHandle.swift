@@ -49,10 +49,11 @@ struct ChannelID: Hashable {
       throw LibraryError(code: Int(Self.initialised), message: "libssh2 could not be started")
     }
     let box = UnsafeMutablePointer<clibssh2_context>.allocate(capacity: 1)
-    unsafe box.initialize(
-      to: clibssh2_context(
-        owner: Unmanaged.passUnretained(context).toOpaque(), overwrites: 1,
-        shows_all: context.collectsKey ? 1 : 0, released: releasedCallback))
+    unsafe box.initialize(to: clibssh2_context())
+    unsafe box.pointee.owner = unsafe Unmanaged.passUnretained(context).toOpaque()
+    unsafe box.pointee.overwrites = 1
+    unsafe box.pointee.shows_all = context.collectsKey ? 1 : 0
+    unsafe box.pointee.released = unsafe releasedCallback
     guard let pointer = unsafe clibssh2_session(box) else {
       unsafe box.deallocate()
       throw LibraryError(code: Int(LIBSSH2_ERROR_ALLOC), message: "out of memory")
@@ -77,6 +78,22 @@ struct ChannelID: Hashable {
 
   /// Secrets have been given; from here on freed memory holds the user's data at most.
   func stopOverwriting() { unsafe callbackContext.pointee.overwrites = 0 }
+
+  /// From here on what belongs to a key exchange is noted; see ``stopKeeping()``.
+  func startKeeping() { unsafe callbackContext.pointee.keeps = 1 }
+
+  /// - Returns: by its length, memory that may be the hash of the key exchange: the only one of that
+  ///   length that is still in use.
+  func stopKeeping() -> [Int: [UInt8]] {
+    var found: [Int: [UInt8]] = [:]
+    for length in [20, 32, 48, 64] {
+      guard let bytes = unsafe clibssh2_kept(callbackContext, length) else { continue }
+      found[length] = unsafe Array(UnsafeBufferPointer(start: bytes, count: length))
+    }
+    unsafe callbackContext.pointee.keeps = 0
+    unsafe callbackContext.pointee.kept_count = 0
+    return found
+  }
 
   /// The version of the library at run time.
   static var libraryVersion: String {
@@ -126,6 +143,8 @@ struct ChannelID: Hashable {
     case macToClient = 5
     case compressionToServer = 6
     case compressionToClient = 7
+    /// What an RSA key of the user's signs with; unknown to libssh2 1.10.
+    case signature = 10
   }
 
   func prefer(_ names: String, for method: Method) throws(LibraryError) {

@@ -29,6 +29,11 @@ extension SessionLoop {
         try send(requests)
         requests = []
       }
+      // Longer than a packet of libssh2's, which would break off the session.
+      guard name.utf8.count + value.utf8.count <= Self.longestVariable else {
+        log.note("The variable \(printable(name)) is too long to be sent: left out")
+        continue
+      }
       log.debug1("channel 0: setting env \(printable(name)) = \"\(printable(value))\"")
       requests.append(
         Request(name: "env") { $0.handle.setEnvironment(channel, name: name, value: value) })
@@ -57,6 +62,8 @@ extension SessionLoop {
     }
     return channel
   }
+
+  private static let longestVariable = 32_000
 
   /// The request that starts the program, and what goes with it.
   private var program: (kind: String, argument: [UInt8]?)? {

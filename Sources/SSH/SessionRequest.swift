@@ -67,6 +67,30 @@ package struct SessionRequest: Sendable {
   }
 }
 
+extension SessionRequest {
+  /// `-W`: the session is nothing but a forward.
+  package var isForward: Bool {
+    if case .forward = program { true } else { false }
+  }
+
+  /// Takes away what a server could use that is not the one it should be.
+  ///
+  /// - Returns: the kinds of forwarding that were lost, in ssh's words and order.
+  package mutating func withdrawFromDistrusted() -> [String] {
+    var lost: [String] = []
+    if agentSocket != nil {
+      lost.append("Agent")
+      agentSocket = nil
+    }
+    if !forwarding.local.isEmpty || !forwarding.remote.isEmpty { lost.append("Port") }
+    if forwarding.wantsTunnel { lost.append("Tunnel") }
+    forwarding.local = []
+    forwarding.remote = []
+    forwarding.wantsTunnel = false
+    return lost
+  }
+}
+
 /// The local ends of a session.
 ///
 /// The descriptors stay the caller's, and so do their flags.

@@ -11,6 +11,8 @@ package struct SSHCommandLine: Sendable, Equatable {
   package var options: [Option] = []
   /// Nil when no host was given (`-V`, `-Q`, `--help`, or nothing at all).
   package var destination: SSHDestination?
+  /// Where in the given words the host stands.
+  package var destinationIndex: Int?
   /// How many of the options stood before the host.
   package var optionsBeforeDestination = 0
   /// The words of the remote command or the subsystem's name.
@@ -102,6 +104,7 @@ extension SSHCommandLine {
         throw SSHConfigError(.unsafeName, "remote username contains invalid characters")
       }
       line.destination = destination
+      line.destinationIndex = index
       line.optionsBeforeDestination = line.options.count
       index += 1
       if !ended {

@@ -233,14 +233,15 @@ extension SSHKeyword {
   package var isUnused: Bool { Self.unused.contains(self) }
 
   private static let unused: Set<SSHKeyword> = [
-    .channelTimeout, .checkHostIP, .controlMaster, .controlPath, .controlPersist,
-    .enableEscapeCommandline, .enableSSHKeysign, .forwardX11, .forwardX11Timeout,
+    .caSignatureAlgorithms, .channelTimeout, .checkHostIP, .controlMaster, .controlPath,
+    .controlPersist, .enableEscapeCommandline, .enableSSHKeysign, .forwardX11, .forwardX11Timeout,
     .forwardX11Trusted, .gssapiAuthentication, .gssapiClientIdentity,
     .gssapiDelegateCredentials, .gssapiKexAlgorithms, .gssapiKeyExchange,
     .gssapiRenewalForcesRekey, .gssapiServerIdentity, .gssapiTrustDNS,
     .hostbasedAcceptedAlgorithms, .hostbasedAuthentication, .ipQoS, .kbdInteractiveDevices,
     .logVerbose, .obscureKeystrokeTiming, .pkcs11Provider, .proxyUseFdpass,
-    .rekeyLimit, .securityKeyProvider, .syslogFacility, .tunnel, .tunnelDevice, .useKeychain,
+    .rekeyLimit, .securityKeyProvider, .syslogFacility, .tunnel, .tunnelDevice, .updateHostKeys,
+    .useKeychain,
     .verifyHostKeyDNS, .versionAddendum, .warnWeakCrypto, .xauthLocation,
   ]
 }

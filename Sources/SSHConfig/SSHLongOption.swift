@@ -89,6 +89,25 @@ package enum SSHLongOption: Sendable, Equatable {
     table.filter { $0.meaning == .jit(keyword) }.map { "--\($0.name)" }
   }
 
+  /// The words that set a keyword to a value, as a user types them: `--start`, `--for 10m`.
+  package static func words(setting keyword: JitKeyword, to value: String) -> [String] {
+    let rows = table.filter { $0.meaning == .jit(keyword) }
+    for row in rows {
+      switch row.argument {
+      case .none(value), .optional(value, _): return ["--\(row.name)"]
+      default: continue
+      }
+    }
+    for row in rows {
+      switch row.argument {
+      case .required: return ["--\(row.name)", value]
+      case .optional: return ["--\(row.name)=\(value)"]
+      case .none: continue
+      }
+    }
+    return ["-o", "\(keyword.rawValue)=\(value)"]
+  }
+
   /// All names with their dashes, for help and completion.
   package static var allNames: [String] { table.map { "--\($0.name)" } }
 

@@ -73,6 +73,9 @@ package struct SSHOptions: Sendable, Equatable {
   package var originalHost: String
   /// `HostName`, expanded and in lower case; nil where nothing set it.
   package var hostName: String?
+  /// What to connect to where no VM is behind the name: `HostName`, else the name as typed, made
+  /// canonical where that is asked for, in lower case, and numbers as addresses are written.
+  package var connectHost: String
   /// Where `HostName` came from.
   package var hostNameOrigin: SSHOrigin?
   /// The user that something set; nil leaves the choice to the caller.

@@ -201,6 +201,7 @@ struct SSHOptionsBuilder {
     return SSHOptions(
       originalHost: draft.hostArgument,
       hostName: hostNameOrigin == nil ? nil : draft.resolvedHost,
+      connectHost: draft.resolvedHost,
       hostNameOrigin: hostNameOrigin,
       user: draft[.user], userOrigin: draft.settings[.user]?.origin,
       port: port, portOrigin: draft.settings[.port]?.origin,

@@ -101,9 +101,51 @@ import Testing
     #expect(PolicyEdit.isDone([removal], in: ["properties": ["virtualMachines": []]]))
   }
 
+  @Test("an edit undoes what somebody else did only where it names the same field")
+  func overwrites() throws {
+    func entry(_ ports: String) throws -> JSONTree {
+      try tree(#"{"id":"\#(Self.vm)","ports":[\#(ports)]}"#)
+    }
+    func port(_ number: Int = 22, source: String = "*", most: String = "PT3H") -> String {
+      #"{"number":\#(number),"protocol":"*","allowedSourceAddressPrefix":"\#(source)","maxRequestAccessDuration":"\#(most)"}"#
+    }
+    let shown = try entry(port())
+    let longer = try entry(port(most: "PT5H"))
+    let other = try entry(port() + "," + port(443))
+    func edit(_ change: PortChange) throws -> EntryEdit {
+      EntryEdit(try id(Self.vm), .ports([change]))
+    }
+    let limit = try edit(PortChange(.change, number: 22, maximum: .seconds(3600)))
+    #expect(!limit.overwrites(shown, shown))
+    #expect(!limit.overwrites(shown, other))
+    #expect(!limit.overwrites(shown, try entry(port(source: "10.0.0.0/8"))))
+    #expect(limit.overwrites(shown, longer))
+    #expect(!limit.overwrites(shown, try entry(port(most: "PT60M"))))
+    #expect(limit.overwrites(shown, nil))
+    #expect(limit.overwrites(shown, try entry(port(443))))
+    let source = SourcePrefix(wire: "203.0.113.7")
+    let added = try edit(PortChange(.change, number: 22, addedSources: [source]))
+    #expect(!added.overwrites(shown, longer))
+    let set = try edit(PortChange(.change, number: 22, sources: [source]))
+    #expect(set.overwrites(shown, try entry(port(source: "10.0.0.0/8"))))
+    // The portal's values leave a port alone that came meanwhile.
+    let bare = try edit(PortChange(.set, number: 443))
+    #expect(!bare.overwrites(shown, other))
+    #expect(!bare.overwrites(nil, other))
+    let removal = try edit(PortChange(.remove, number: 22))
+    #expect(removal.overwrites(shown, longer))
+    #expect(!removal.overwrites(shown, other))
+    let gone = EntryEdit(try id(Self.vm), .remove)
+    #expect(gone.overwrites(shown, longer))
+    #expect(!gone.overwrites(shown, nil))
+    let whole = EntryEdit(try id(Self.vm), .replace(longer))
+    #expect(whole.overwrites(shown, other))
+    #expect(!whole.overwrites(shown, longer))
+  }
+
   @Test("the plan is on as Standard with P2 or without a word; the rest is off")
   func plan() throws {
-    func plan(_ properties: String) throws -> DefenderPlan {
+    func plan(_ properties: String) throws -> DefenderPlan? {
       DefenderPlan(tree: try tree(#"{"properties":{\#(properties)}}"#))
     }
     #expect(try plan(#""pricingTier":"Standard","subPlan":"P2""#) == .on)
@@ -112,6 +154,10 @@ import Testing
     #expect(try plan(#""pricingTier":"Free","resourcesCoverageStatus":"NotCovered""#) == .off)
     #expect(
       try plan(#""pricingTier":"Free","resourcesCoverageStatus":"PartiallyCovered""#) == .partly)
+    // What does not say it says nothing.
+    for odd in [#""subPlan":"P2""#, #""pricingTier":null"#, #""pricingTier":"""#] {
+      #expect(try plan(odd) == nil)
+    }
   }
 
   @Test(

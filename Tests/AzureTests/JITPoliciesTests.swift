@@ -57,12 +57,28 @@ import Testing
         """
         {"value":[\(Self.policy(id: old, location: "northeurope")),
         \(Self.policy(machines: [Self.vm.uppercased().replacing("/SUBSCRIPTIONS/S1", with: "/subscriptions/S1")])),
-        \(Self.policy(id: other, machines: ["\(Self.vm)2"])),
-        {"id":"nonsense"}, null]}
+        \(Self.policy(id: other, machines: ["\(Self.vm)2"]))]}
         """))
     let found = try await JITPolicies(client: world.client).policies(of: machine())
     #expect(found.map(\.id.text) == [Self.policyID, old])
     #expect(world.azure.calls.first?.query == "api-version=2020-01-01")
+    world.azure.finish()
+  }
+
+  @Test(
+    "a list that nobody can understand is no list without policies",
+    arguments: [
+      "{}", #"{"value":null}"#, #"{"value":{}}"#, "[]", #"{"value":[null]}"#,
+      #"{"value":[{"id":"x"}]}"#,
+    ])
+  func unreadable(body: String) async throws {
+    let world = World()
+    world.azure.expect("GET /subscriptions/s1/\(Self.policies)", .json(body))
+    let failure = await failure {
+      try await JITPolicies(client: world.client).policies(of: machine())
+    }
+    #expect(failure?.code == .azureAnswerInvalid)
+    #expect(failure?.next != nil)
     world.azure.finish()
   }
 
@@ -237,6 +253,8 @@ import Testing
     ),
     (.error(404, "PolicyNotFound", "?"), .jitNotEnabled),
     (.error(404, "ResourceNotFound", "?"), .jitNotEnabled),
+    (.error(404, "SubscriptionNotFound", "?"), .notFound),
+    (.error(404, "ResourceGroupNotFound", "?"), .notFound),
     (
       .error(
         400, "BadRequest",

@@ -70,7 +70,8 @@ private final class SharedPolicy: Sendable {
       case .delete:
         result = (state.policy == nil ? 204 : 200, nil)
         state.policy = nil
-      default: if state.policy == nil { result = (404, nil) }
+      default:
+        if state.policy == nil { result = (404, ["error": ["code": "ResourceNotFound"]]) }
       }
       state.events.append(
         Event(

@@ -307,7 +307,7 @@ private func written(
     ])
   func refused(reply: FakeAzure.Reply, code: Failure.Code) async {
     let world = World()
-    world.azure.expect(get, .error(404, "X"))
+    world.azure.expect(get, .error(404, "ResourceNotFound"))
     world.azure.expect(put, reply)
     let failure = await failure { try await enable(world) }
     #expect(failure?.code == code)

@@ -117,6 +117,21 @@ import Testing
           portal: "https://portal.example", metadataURL: Self.url))
   }
 
+  @Test(
+    "a member that is not needed does not cost the document, whatever its type",
+    arguments: ["7", "null", "[]", "{}", "true"])
+  func ornaments(value: String) async throws {
+    let odd = entry("Own").replacing(
+      #""portal":"https://portal.example/""#, with: #""portal":\#(value)"#)
+    for document in [odd, "[\(odd)]"] {
+      let cloud = try await resolve(document: document)
+      #expect(cloud.resourceManager == "https://arm.example")
+      #expect(cloud.portal == nil)
+    }
+    let unnamed = entry("Own").replacing(#""name":"Own""#, with: #""name":\#(value)"#)
+    #expect(try await resolve(document: unnamed).loginEndpoint == "https://login.example")
+  }
+
   @Test("the oldest shape takes the Resource Manager from the address it came from")
   func oldest() async throws {
     let cloud = try await resolve(

@@ -98,6 +98,8 @@ import Testing
     #expect(run.status == 1, "\(run.error)")
     #expect(try outcome(run) == ["left"])
     #expect(run.text.contains("its rule may still appear"))
+    #expect(run.text.contains("may still open until "), "\(run.text)")
+    #expect(run.text.contains("jitconnect close "), "\(run.text)")
   }
 
   @Test("an interface that may not be read may have the rule too: that is not called closed")
@@ -170,6 +172,41 @@ import Testing
     #expect(errors?.allSatisfy { $0["code"] == "window-not-closed" } == true)
     #expect(run.text.contains("\tleft\t"))
     #expect(isOpen(stage))
+  }
+
+  @Test("a deletion that Azure takes and does not carry out is not called one")
+  func deletionWithoutEffect() async throws {
+    let stage = try await opened()
+    var fault = Fault(.empty(200), method: "DELETE", path: "/securityRules/")
+    fault.times = nil
+    stage.simulator.inject(fault)
+    let run = try await stage.run(["close", "web1", "--json"])
+    #expect(run.status == 1, "\(run.error)")
+    #expect(try outcome(run) == ["left"])
+    #expect(run.text.contains("it is still there"), "\(run.text)")
+    #expect(isOpen(stage))
+  }
+
+  @Test("who may not delete the rule is told until when it stays, and the line for who may")
+  func noRight() async throws {
+    let stage = try await opened { $0.identities[0].grants = [Self.noDeleting] }
+    let run = try await stage.run(["close", "web1"])
+    #expect(run.code == "window-not-closed", "\(run.error)")
+    #expect(run.error.contains("of web1 stays open until "), "\(run.error)")
+    #expect(
+      run.error.contains("next: whoever may: az network nsg rule delete --subscription "),
+      "\(run.error)")
+  }
+
+  @Test("one machine by several names is closed and told once")
+  func severalNames() async throws {
+    let stage = try await opened()
+    let group = SimulatedMachine("web1").resourceGroup
+    let run = try await stage.run(
+      ["close", "web1:\(stage.port())", "\(group)/web1", "WEB1", "--json"])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(try outcome(run) == ["rule-deleted"])
+    #expect(stage.count("DELETE", "/securityRules/") == 1)
   }
 
   @Test("with a live request of somebody else for the same source nothing is deleted")

@@ -88,6 +88,44 @@ import Testing
     #expect(report.all("jit-rule").count == 2)
   }
 
+  @Test("a group that just-in-time access does not write into is wrong only where it keeps us out")
+  func oneOfTwo() async throws {
+    let stage = try await Stage.ssh { $0.machines[0].securityGroup = .both }
+    #expect(try await stage.openWindow().status == 0)
+    stage.simulator.removeRules("MicrosoftDefenderForCloud-JITRule", from: "rg-demo-subnet-nsg")
+    let shut = try await stage.examine()
+    #expect(
+      shut.wrong.filter { !$0.hasPrefix("nsg") && !$0.hasPrefix("jit-rule") }.allSatisfy {
+        $0.hasPrefix("port") || $0.hasPrefix("banner") || $0.hasPrefix("host-key")
+      }, "\(shut.run.text)")
+    let next = shut.text("nsg", "next")
+    #expect(
+      next.hasPrefix(
+        "az network nsg rule create --subscription \(SimulatedSubscription().id) -g rg-demo "
+          + "--nsg-name rg-demo-subnet-nsg "), "\(next)")
+    #expect(next.hasSuffix(" --source-address-prefixes 203.0.113.7"), "\(next)")
+    #expect(shut.all("jit-rule").allSatisfy { $0["state"] == "ok" })
+
+    stage.simulator.add(rule("let", 200, allows: true), to: "rg-demo-subnet-nsg")
+    let open = try await stage.examine()
+    #expect(open.wrong.isEmpty, "\(open.run.text)")
+    #expect(open.text("jit-rule").contains("needs none: web1-nsg has it"))
+  }
+
+  @Test("a request that the policy would refuse is not advised")
+  func refusedRequest() async throws {
+    let bare = try await Stage.ssh(hasPolicy: false)
+    let report = try await bare.examine()
+    #expect(!report.run.text.contains("jitconnect request"), "\(report.run.text)")
+    #expect(report.text("nsg", "next") == "jitconnect enable rg-demo/web1")
+    let other = try await Stage.ssh {
+      $0.policies = [SimulatedPolicy(machine: "web1", ports: .init(443))]
+    }
+    let second = try await other.examine()
+    #expect(
+      second.text("nsg", "next") == "jitconnect edit --add-port \(other.port()) rg-demo/web1")
+  }
+
   @Test("no security group at all: what makes one, and says what that shuts")
   func unguarded() async throws {
     let stage = try await Stage.ssh { $0.machines[0].securityGroup = .none }

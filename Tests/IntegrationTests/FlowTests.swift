@@ -170,7 +170,9 @@ import Testing
     #expect(run.status == 255)
     #expect(run.code == "jit-not-enabled")
     // The port is part of what would be enabled.
-    #expect(run.error.contains("next: jitconnect --enable -p \(stage.port("web1")) rg-demo/web1"))
+    let kept = options.filter { $0 != "--no-enable" } + stage.options()
+    let words = (kept + ["web1", "'echo hello'"]).joined(separator: " ")
+    #expect(run.error.contains("next: jitconnect --enable \(words)\n"), "\(run.error)")
     #expect(stage.count("PUT", "") == 0)
     #expect(stage.requests.isEmpty)
     #expect(stage.simulator.policy() == nil)

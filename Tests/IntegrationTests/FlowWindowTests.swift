@@ -232,6 +232,7 @@ import Testing
     try await terminal.wait(for: "Go on? [y/N] ")
     try terminal.type("n\n")
     try await terminal.wait(for: "error[declined]")
+    try await terminal.wait(for: "next: jitconnect --keep-others -p ")
     #expect(try await terminal.end() == .exited(255))
     #expect(stage.requests.count == 1)
 

@@ -80,6 +80,19 @@ import Testing
     try Golden.compare(masked(text.text, [(who, "WHO")]), with: "history.txt")
   }
 
+  @Test("history: one's own open window says so, as list does")
+  func own() async throws {
+    let stage = try stage { $0.behaviour.namesRequestor = true }
+    try await request(stage, ["web1"])
+    try await colleague(stage, "web1")
+    let run = try await stage.run(["history", "web1"])
+    #expect(run.text.ranges(of: " (you)\t").count == 1, "\(run.text)")
+    let json = try await stage.run(["history", "web1", "--json"])
+    let requests = try JSON(parsing: json.output)["requests"]?.elements ?? []
+    #expect(requests.count { $0["isOwn"] == true } == 1, "\(json.text)")
+    #expect(requests.count == 2)
+  }
+
   @Test("a log that may not be read leaves the requests, and is told")
   func withoutLog() async throws {
     let stage = try stage {
@@ -177,6 +190,10 @@ import Testing
     let text = try await stage.run(["history", "web1"])
     #expect(
       text.error.contains("1 request in the activity log names no machine"), "\(text.error)")
+    // It is listed all the same, marked as not sure.
+    #expect(text.text.contains("(for a VM of policy default, not sure which)"), "\(text.text)")
+    let listed = try JSON(parsing: after.output)["requests"]?.elements ?? []
+    #expect(listed.map { $0["perhapsOf"] } == ["default"])
   }
 
   @Test("history goes on after disable: the log knows")

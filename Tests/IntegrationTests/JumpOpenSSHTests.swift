@@ -38,6 +38,32 @@ import Testing
     #expect(run.output.isEmpty)
   }
 
+  @Test(
+    "--client openssh refuses a key that any of the user's files calls revoked, and heeds no more",
+    arguments: [false, true])
+  func revoked(isRevoked: Bool) async throws {
+    let stage = try await Stage.ssh()
+    let server = try #require(stage.server)
+    let key = String(decoding: try Files.read(server.folder + "/host_key.pub"), as: UTF8.self)
+    let home = stage.folder + "/home/.ssh"
+    try Files.makeDirectory(home)
+    let other =
+      "web1,127.0.0.1 ssh-ed25519 "
+      + "AAAAC3NzaC1lZDI1NTE5AAAAIBqdTvOlKpFRXDdxVK2tjkFOpwFXxrFvLcUOQ5pGgF3Z\n"
+    let text = isRevoked ? "\(other)@revoked * \(key)" : other
+    // One of the two files that count unasked, and the later one.
+    try Files.replace(home + "/known_hosts2", with: text.utf8, mode: 0o600)
+    for client in ["openssh", "libssh2"] {
+      let running = try Running(
+        ["--client", client, "-F", "none"] + stage.options() + ["web1", "echo in"],
+        of: Binary.path, environment: stage.environment, directory: stage.folder + "/work")
+      let run = try await running.finish()
+      #expect(run.status == (isRevoked ? 255 : 0), "\(run.error)")
+      #expect(run.error.contains("REVOKED HOST KEY DETECTED") == isRevoked, "\(run.error)")
+    }
+    #expect(try Files.read(home + "/known_hosts2") == Array(text.utf8))
+  }
+
   @Test("--client openssh opens the window and becomes ssh", arguments: [false, true])
   func openSSH(isNamedSSH: Bool) async throws {
     let stage = try await Stage.ssh { $0.behaviour.openingDelay = .milliseconds(300) }
@@ -79,10 +105,13 @@ import Testing
     let words = run.text.split(separator: "\n").map(String.init)
     let address = try #require(words.first { $0.hasPrefix("HostName=") })
     let alias = try #require(words.first { $0.hasPrefix("HostKeyAlias=azure.") })
+    let files =
+      ["state/jitconnect/known_hosts", "home/.ssh/known_hosts", "home/.ssh/known_hosts2"]
+      .map { "\"\(stage.folder)/\($0)\"" }.joined(separator: " ")
     #expect(
       words == [
         "-o", address, "-o", "Port=\(port)", "-o", alias, "-o",
-        "UserKnownHostsFile=\"\(stage.folder)/state/jitconnect/known_hosts\"", "-l", "admin1",
+        "UserKnownHostsFile=\(files)", "-l", "admin1",
         "-vp", port, "-v", "-A", "rg-demo/web1", "-N", "-oPort=9", "printf", "--for", "-oJitX=1",
         "a b",
       ])

@@ -31,6 +31,32 @@ import Testing
     #expect(stage.requests.count == 2)
   }
 
+  @Test("one machine by two names is opened once, and the second name is told")
+  func twice() async throws {
+    let stage = try stage(["win1"])
+    let group = SimulatedMachine("win1").resourceGroup
+    let run = try await stage.run(["rdp", "--output", "all/", "win1", "\(group)/win1"])
+    #expect(run.code == "usage", "\(run.error)")
+    #expect(run.error.contains("win1 is named twice"))
+    #expect(stage.requests.count == 1)
+    #expect(stage.writtenFiles.contains("work/all/win1.rdp"))
+  }
+
+  @Test("what to type next for one of several machines of a name keeps the verb and its options")
+  func ambiguous() async throws {
+    var other = Stage.windows("win1")
+    other.resourceGroup = "other"
+    let stage = try Stage(Stage.configuration(machines: [Stage.windows("win1"), other]))
+    let run = try await stage.run(
+      ["rdp", "--for", "1h", "--no-clipboard", "--drives", "-o", "JitWait=5m", "grace@win1"])
+    #expect(run.code == "vm-ambiguous", "\(run.error)")
+    let group = SimulatedMachine("win1").resourceGroup
+    let words = "rdp -o JitWait=5m --for 1h --no-clipboard --drives"
+    #expect(
+      run.error.contains("next: jitconnect \(words) grace@\(group)/win1\n")
+        || run.error.contains("next: jitconnect \(words) grace@other/win1\n"), "\(run.error)")
+  }
+
   @Test("one that fails is told, and does not keep the others from theirs")
   func partly() async throws {
     let stage = try stage(["win1", "win2"])

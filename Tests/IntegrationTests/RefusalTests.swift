@@ -77,6 +77,7 @@ import Testing
     #expect(run.error.contains(message))
     #expect(run.error.contains("HTTP \(status), correlation id "))
     #expect(run.error.split(separator: "\n").count <= 2)
+    #expect(run.error.contains("\n  next: "), "\(run.error)")
   }
 
   @Test("throttled with a short Retry-After waits and goes on")

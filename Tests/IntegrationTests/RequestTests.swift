@@ -49,6 +49,46 @@ import Testing
     try Golden.compare(masked(again.text), with: "request.txt")
   }
 
+  @Test(
+    "a machine by several names is asked for once, also where the call is refused and cut in two",
+    arguments: [false, true])
+  func spellings(isRefused: Bool) async throws {
+    let stage = try Self.stage()
+    let machine = SimulatedMachine("web1")
+    let id =
+      "/subscriptions/\(machine.subscription)/resourceGroups/\(machine.resourceGroup)"
+      + "/providers/Microsoft.Compute/virtualMachines/WEB1"
+    let names = ["web1", "\(machine.resourceGroup)/web1", "WEB1:22", id, "web1"]
+    let dry = try await stage.run(["request", "--dry-run"] + names)
+    #expect(dry.text.components("\"number\":22") == 1, "\(dry.text)")
+    if isRefused {
+      stage.simulator.inject(
+        Fault(.error(400, code: "BadRequest", message: "no"), method: "POST", path: "/initiate"))
+    }
+    let run = try await stage.run(["request", "--no-wait", "--json"] + names)
+    #expect(run.status == (isRefused ? 1 : 0), "\(run.error)")
+    #expect(try JSON(parsing: run.output)["windows"]?.elements?.count == 1)
+    #expect(stage.requests.count == 1)
+    #expect(Self.ports(stage.requests.first).count == 1)
+  }
+
+  @Test("what to type next is this verb's, with its options and a port that is allowed")
+  func retyped() async throws {
+    let stage = try Self.stage { $0.machines.append(SimulatedMachine("bare")) }
+    let forbidden = try await stage.run(["request", "--for", "1h", "web1:80", "--no-wait"])
+    #expect(
+      forbidden.error.contains("next: jitconnect request --for 1h --no-wait rg-demo/web1:22\n"),
+      "\(forbidden.error)")
+    let bare = try await stage.run(["request", "bare:8080"])
+    #expect(
+      bare.error.contains("next: jitconnect enable --port 8080 rg-demo/bare\n"), "\(bare.error)")
+    let soon = try await stage.run(["request", "web1", "--for", "soon"])
+    #expect(soon.error.contains("]: --for: invalid time value."), "\(soon.error)")
+    let json = try await stage.run(["ssh-config", "--json", "web1"])
+    #expect(json.status == 64)
+    #expect(json.text.isEmpty)
+  }
+
   @Test("the port is waited for and connected to nowhere")
   func waits() async throws {
     let stage = try await Stage.greeting()

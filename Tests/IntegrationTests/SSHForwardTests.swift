@@ -140,13 +140,3 @@ struct SSHForwardTests {
     #expect(error.own == error.ssh)
   }
 }
-
-extension SSHServer {
-  /// Runs a script that says by its status whether all is well.
-  fileprivate func shellPasses(
-    _ script: String, _ location: SourceLocation = #_sourceLocation
-  ) async throws {
-    let run = try await shell(script)
-    #expect(run.status == 0, "\(run.text)\(run.error)", sourceLocation: location)
-  }
-}

@@ -194,8 +194,8 @@ struct TerminalSessionTests {
     let terminal = try server.terminal(
       ["-oIdentitiesOnly=yes", "-i", key, "box", "true"], as: client)
     try terminal.wait(for: "Enter passphrase for key '\(key)': ")
-    kill(terminal.child, signal)
-    #expect(try terminal.end() == .signalled(signal))
+    // OpenSSH sleeps on where a signal comes between its question and its read: it is sent again.
+    #expect(try terminal.end(by: signal, isRepeated: client == .openSSH) == .signalled(signal))
     #expect(terminal.isCooked)
   }
 

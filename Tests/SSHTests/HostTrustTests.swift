@@ -16,8 +16,8 @@ import Testing
     _ checking: HostTrust.Checking, canAsk: Bool = true, port: Int = 22, alias: String? = nil
   ) -> HostTrust {
     HostTrust(
-      host: "web", address: "192.0.2.7", port: port, alias: alias, checking: checking, file: nil,
-      canAsk: canAsk)
+      host: "web", address: "192.0.2.7", port: port, alias: alias, checking: checking,
+      file: "/home/u/.ssh/known_hosts", canAsk: canAsk)
   }
 
   @Test("a new host is asked about, kept or refused as the setting says")

@@ -37,7 +37,7 @@ package struct ARMAnswer: Sendable {
     Failure(
       .azureAnswerInvalid, what: "cannot \(purpose)",
       why: reason + (correlationID.map { " (correlation id \($0))" } ?? ""),
-      next: "try again; a proxy on the way may have changed the answer",
+      next: Failure.proxyMayHaveAnswered,
       cause: .http(status: status, serviceCode: nil, correlationID: correlationID))
   }
 }

@@ -14,7 +14,8 @@ extension ARMClient {
     var seen: Set<String> = []
     while true {
       let page = try answer.json()
-      guard case .array(let values) = page["value"] ?? .array([]), case .object = page else {
+      // Without its list the answer says nothing, least of all that there is nothing.
+      guard case .array(let values)? = page["value"] else {
         throw answer.invalid("the answer is no list")
       }
       items += values

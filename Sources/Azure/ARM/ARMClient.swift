@@ -67,11 +67,14 @@ package struct ARMClient: Sendable {
       call(.get, path, version, query: query, purpose: purpose, isRepeatable: true))
   }
 
+  /// - Parameter hasFallBack: whether a refusal is wanted at once.
   package func put(
-    _ path: String, _ version: APIVersion, body: JSONTree, purpose: String
+    _ path: String, _ version: APIVersion, body: JSONTree, hasFallBack: Bool = false,
+    purpose: String
   ) async throws(Failure) -> ARMAnswer {
-    try await perform(
-      call(.put, path, version, body: body, purpose: purpose, isRepeatable: true))
+    var call = try call(.put, path, version, body: body, purpose: purpose, isRepeatable: true)
+    call.hasFallBack = hasFallBack
+    return try await perform(call)
   }
 
   /// - Parameter isRepeatable: whether a second time does no harm. A call that is not is repeated
@@ -99,7 +102,7 @@ package struct ARMClient: Sendable {
       throw Failure(
         .azureAnswerInvalid, what: "cannot \(purpose)",
         why: "the answer points to \(printable(url, limit: 200)), which is not on "
-          + cloud.resourceManager)
+          + cloud.resourceManager, next: Failure.proxyMayHaveAnswered)
     }
     return try await perform(
       ARMCall(

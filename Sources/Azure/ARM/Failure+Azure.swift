@@ -1,6 +1,6 @@
 import HTTP
 import Identity
-import Platform
+package import Platform
 
 // Every refusal of Azure becomes a failure here, and only here: what the single calls know better
 // is put over it where they are made.
@@ -39,8 +39,54 @@ extension Failure {
       }
     case .azureThrottled: next = "try again in a minute"
     case .azureUnavailable: next = "try again; https://status.azure.com tells of outages"
-    default: next = Self.registration(error, answer)
+    case .azureAnswerInvalid: next = Self.proxyMayHaveAnswered
+    default:
+      next =
+        Self.registration(error, answer) ?? Self.command(for: error, answer)
+        ?? Self.doctor(answer)
     }
+  }
+
+  /// Where Azure's answer is none of Azure's.
+  package static let proxyMayHaveAnswered =
+    "try again; a proxy on the way may have changed the answer"
+
+  /// Where nothing better is known, not even which machine it is about.
+  static let doctor = "jitconnect doctor VM"
+
+  /// The same, by who knows the machine: what is better than that stays.
+  package func naming(_ machine: ResourceID?) -> Failure {
+    guard next == nil || next == Self.doctor, let machine else { return self }
+    var failure = self
+    failure.next = "jitconnect doctor \(machine.text)"
+    return failure
+  }
+
+  /// The doctor of the machine that a call was for.
+  private static func doctor(_ answer: ARMAnswer) -> String {
+    let path = URLText.path(of: answer.url).split(separator: "/").map(String.init)
+    func value(_ key: String) -> String? {
+      path.firstIndex { $0.lowercased() == key }.flatMap {
+        path.indices.contains($0 + 1) ? path[$0 + 1] : nil
+      }
+    }
+    guard let group = value("resourcegroups"), let name = value("virtualmachines"),
+      !(group + name).contains("%")
+    else { return doctor }
+    return "jitconnect doctor \(group)/\(name)"
+  }
+
+  /// What shows the reason of a refusal that no role would change.
+  private static func command(for error: ServiceError, _ answer: ARMAnswer) -> String? {
+    guard let subscription = answer.subscription else { return nil }
+    let commands = [
+      ("ScopeLocked", "az lock list"), ("RequestDisallowedByPolicy", "az policy assignment list"),
+      ("ResourceGroupNotFound", "az group list"), ("SubscriptionNotFound", "az account list"),
+      ("NoRegisteredProviderFound", "az provider show --namespace Microsoft.Security"),
+    ]
+    guard let command = commands.first(where: { error.hasCode($0.0) })?.1 else { return nil }
+    let scope = command == "az account list" ? "" : " --subscription \(subscription)"
+    return command + scope + " -o table"
   }
 
   /// How a resource provider is registered that the subscription has never used.

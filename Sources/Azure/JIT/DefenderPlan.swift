@@ -7,12 +7,14 @@ package enum DefenderPlan: Sendable, Equatable {
   case partly
   case off
 
-  init(tree: JSONTree) {
+  /// Nil where the answer does not say it.
+  init?(tree: JSONTree) {
     let properties = tree["properties"] ?? .null
-    let subPlan = properties["subPlan"]?.text?.lowercased()
-    if properties["pricingTier"]?.text?.lowercased() == "standard",
-      subPlan == nil || subPlan == "p2"
-    {
+    let subPlan = properties["subPlan"]?.text.flatMap { $0.isEmpty ? nil : $0.lowercased() }
+    guard let tier = properties["pricingTier"]?.text?.lowercased(), !tier.isEmpty else {
+      return nil
+    }
+    if tier == "standard", subPlan == nil || subPlan == "p2" {
       self = .on
     } else {
       let coverage = properties["resourcesCoverageStatus"]?.text?.lowercased()
@@ -27,6 +29,9 @@ extension JITPolicies {
     let answer = try await client.get(
       scope.text + "/providers/Microsoft.Security/pricings/VirtualMachines", .pricings,
       purpose: "read the Defender plan of \(scope.name)")
-    return DefenderPlan(tree: try answer.json())
+    guard let plan = DefenderPlan(tree: try answer.json()) else {
+      throw answer.invalid("the answer does not say which plan it is")
+    }
+    return plan
   }
 }

@@ -24,7 +24,15 @@ extension JITPolicies {
       }
       return JITRequest(tree: tree, serverDate: answer.serverDate)
     } catch {
-      let failure = Self.explain(error, policy)
+      var failure = Self.explain(error, policy).naming(request.machines.first?.id)
+      if let machine = request.machines.first?.id.text {
+        switch failure.code {
+        case .jitNotEnabled: failure.next = "jitconnect enable \(machine)"
+        case .policyForbidsRequest:
+          failure.next = "see what the policy allows: jitconnect status \(machine)"
+        default: break
+        }
+      }
       // An answer that cannot be read, or none: Azure may have acted on the request.
       guard [.networkFailed, .azureUnavailable, .azureAnswerInvalid].contains(failure.code),
         !failure.connectionWasNotMade, let found = await heard(policy, request, since: begun)
@@ -71,6 +79,12 @@ extension JITPolicies {
     }
   }
 
+  /// Whether a 404 is the policy's: the subscription and the group have codes of their own, which
+  /// say what is gone.
+  private static func isAboutPolicy(_ code: String?) -> Bool {
+    [Assumptions.policyNotFound.lowercased(), "resourcenotfound", "notfound"].contains(code ?? "")
+  }
+
   /// Puts what is known of the JIT service over a general refusal.
   static func explain(_ failure: Failure, _ policy: ResourceID) -> Failure {
     var failure = failure
@@ -83,13 +97,14 @@ extension JITPolicies {
         + "--tier Standard --subplan P2 --subscription \(policy.subscription)"
     } else if mentions(failure.why, Assumptions.notASubset) {
       failure.code = .policyForbidsRequest
-      failure.next = "ask for a port, a source and a time that the policy allows"
     } else if mentions(failure.why, Assumptions.ipv6Source) {
       failure.code = .addressNotIPv4
       failure.next = "name an IPv4 address with --source"
-    } else if failure.serviceCode == Assumptions.policyNotFound.lowercased() || status == 404 {
+    } else if status == 404, isAboutPolicy(failure.serviceCode) {
       failure.code = .jitNotEnabled
       failure.what = "the just-in-time policy \(policy.name) is not there any more"
+    } else if status == 404 {
+      failure.next = "see what is in sight: jitconnect list"
     } else if status == 400, mentions(failure.why, Assumptions.durationWord),
       !mentions(failure.why, Assumptions.otherDurationWord)
     {

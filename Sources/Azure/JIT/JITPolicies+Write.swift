@@ -54,19 +54,22 @@ extension JITPolicies {
   /// The API has no ETag, so what no read shows stays unseen.
   ///
   /// - Parameters:
+  ///   - seen: the policy as this run has seen it already; see ``present(_:seen:)``.
   ///   - settles: whether Azure's own work on it is waited for; a request may go out before.
   ///   - isDone: whether a policy as read has the change.
   ///   - edit: makes the body of the PUT from the policy as just read (nil: there is none), and
   ///     gives the same when applied twice; nil where no machine is left, so that the policy goes.
   package func write(
-    _ id: ResourceID, purpose: String, settles: Bool = true, isDone: (JSONTree) -> Bool,
+    _ id: ResourceID, purpose: String, seen: JSONTree? = nil, settles: Bool = true,
+    isDone: (JSONTree) -> Bool,
     edit: (JSONTree?) throws(Failure) -> JSONTree?
   ) async throws(Failure) -> Written {
     var notes: [String] = []
     var wasCreated = false
     var lost: [JSONTree] = []
+    var seen = seen
     for round in 0..<3 {
-      let before = try await treeIfPresent(id)
+      let before = try await present(id, seen: seen)
       if round == 0 { wasCreated = before == nil }
       let edited = try edit(before)
       guard
@@ -74,7 +77,8 @@ extension JITPolicies {
           ?? (lost.isEmpty ? nil : PolicyEdit.changingMachines(of: before) { $0 = [] })
       else {
         if before != nil { try await delete(id, purpose) }
-        guard let left = try await treeIfPresent(id), !isDone(left) else {
+        seen = nil
+        guard let left = try await treeAfterDelete(id), !isDone(left) else {
           return Written(policy: nil, wasCreated: false, notes: notes)
         }
         notes.append("the policy \(id.name) was written again at the same time; done again")
@@ -84,6 +88,7 @@ extension JITPolicies {
       let body = PolicyEdit.restore(lost, in: start)
       let answer = try await put(id, body, purpose)
       let after = try await settled(id, purpose, within: settles ? Assumptions.policySettling : nil)
+      seen = after.tree
       if after.isSettling, settles {
         notes.append("the policy \(id.name) is still \(after.provisioningState ?? "changing")")
       }
@@ -133,11 +138,11 @@ extension JITPolicies {
 
   // MARK: Steps of a write
 
-  private func treeIfPresent(_ id: ResourceID) async throws(Failure) -> JSONTree? {
+  /// After its own delete the status says enough.
+  private func treeAfterDelete(_ id: ResourceID) async throws(Failure) -> JSONTree? {
     do throws(Failure) {
       return try await get(id).tree
     } catch {
-      // The code of the answer for an absent policy is not documented; the status says enough.
       if error.code == .notFound { return nil }
       throw error
     }
@@ -148,7 +153,10 @@ extension JITPolicies {
     _ id: ResourceID, _ body: JSONTree, _ purpose: String
   ) async throws(Failure) -> [JSONTree] {
     do throws(Failure) {
-      let answer = try await client.put(id.text, .jitPolicies, body: body, purpose: purpose)
+      // What is wrong with the policy does not get better by sending it again.
+      let isOdd = PolicyEdit.entryWithoutProtocol(in: body) != nil
+      let answer = try await client.put(
+        id.text, .jitPolicies, body: body, hasFallBack: isOdd, purpose: purpose)
       return (try? answer.json()).map { PolicyEdit.machines(of: $0) } ?? []
     } catch {
       throw Self.explainWrite(error, id, body)
@@ -178,12 +186,17 @@ extension JITPolicies {
           throw Failure(
             .jitEnableFailed, what: "cannot \(purpose)",
             why: "Azure ended the change of the policy \(id.name) as Failed",
-            next: "see the subscription's activity log")
+            next: "az monitor activity-log list --offset 1h --subscription \(id.subscription)")
         }
         if !policy.isSettling || isOver || limit == nil { return policy }
       } catch {
-        // Just written, and not seen by every reader yet.
-        guard error.code == .notFound, !isOver else { throw error }
+        // Just written, and not seen by every reader yet, or spoiled on the way.
+        guard [.notFound, .azureAnswerInvalid].contains(error.code), !isOver else {
+          var failure = error
+          failure.what = "the policy \(id.name) was written and cannot be read back"
+          failure.next = "see what it says: jitconnect list"
+          throw failure
+        }
       }
       try await client.pacing.pause(.seconds(1))
     }
@@ -210,6 +223,19 @@ extension JITPolicies {
     _ failure: Failure, _ id: ResourceID, _ body: JSONTree
   ) -> Failure {
     var failure = explain(failure, id)
+    if [.azureRefused, .azureUnavailable].contains(failure.code), failure.httpStatus != 503,
+      let (machine, ports) = PolicyEdit.entryWithoutProtocol(in: body)
+    {
+      let list = ports.map(String.init).joined(separator: ", ")
+      failure.code = .jitEnableFailed
+      failure.what = "cannot write the just-in-time policy \(id.name)"
+      failure.why =
+        "what it says of \(machine.name) has no protocol for port \(list), which Azure may not take: "
+        + (failure.why ?? "no reason")
+      failure.next =
+        "jitconnect edit \(machine.text)" + ports.map { " --port \($0)/any" }.joined()
+      return failure
+    }
     guard [.azureRefused, .jitNotEnabled, .policyForbidsDuration].contains(failure.code) else {
       return failure
     }

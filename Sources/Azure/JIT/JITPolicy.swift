@@ -22,6 +22,13 @@ package struct JITPolicy: Sendable, Equatable, Identifiable {
   /// All of it as it came, for edits.
   package var tree: JSONTree
 
+  /// Whether it says which machines it holds, each with its id, as it must (contract section 1):
+  /// where it does not, its ``machines`` are unknown and not none.
+  package var listsMachines: Bool {
+    guard case .array(let entries)? = tree["properties", "virtualMachines"] else { return false }
+    return entries.allSatisfy { $0["id"]?.text?.isEmpty == false }
+  }
+
   package var name: String { id.name }
   package var resourceGroup: String { id.resourceGroup ?? "" }
   package var subscriptionID: String { id.subscription }

@@ -28,6 +28,17 @@ package enum PolicyEdit {
     tree["properties", "virtualMachines"]?.elements ?? []
   }
 
+  /// The first entry with ports that name no protocol, which the contract requires: Azure was seen
+  /// to answer a PUT that holds one with an error of its own.
+  static func entryWithoutProtocol(in tree: JSONTree) -> (machine: ResourceID, ports: [Int])? {
+    for entry in machines(of: tree) {
+      let ports = (entry["ports"]?.elements ?? [])
+        .filter { ($0["protocol"]?.text ?? "").isEmpty }.compactMap { $0["number"]?.integer }
+      if let id = ResourceID(entry["id"]?.text), !ports.isEmpty { return (id, ports) }
+    }
+    return nil
+  }
+
   /// The body of a PUT with the machines changed.
   static func changingMachines(
     of tree: JSONTree?, _ change: (inout [JSONTree]) -> Void

@@ -2,7 +2,8 @@
 package struct PortRule: Sendable, Equatable {
   package var number: Int
   package var `protocol`: PortProtocol
-  /// What a request may name; never empty in a policy that Azure took.
+  /// What a request may name; empty where the policy tells none (both members are optional in the
+  /// contract): what Azure allows then is unknown.
   package var allowedSources: [SourcePrefix]
   /// The longest that a request may ask for; nil where it could not be read.
   package var maximumDuration: Duration?
@@ -17,9 +18,17 @@ package struct PortRule: Sendable, Equatable {
     self.maximumDuration = maximumDuration
   }
 
-  /// Whether a request may name that source.
+  /// Whether a request may name that source; where nothing is known, Azure is to say it.
   package func allows(_ source: SourcePrefix) -> Bool {
-    allowedSources.contains { $0.contains(source) }
+    allowedSources.isEmpty || allowedSources.contains { $0.contains(source) }
+  }
+
+  /// The smallest block of the policy that a source is a part of; nil where the policy names it as
+  /// it is, or anybody.
+  package func block(around source: SourcePrefix) -> SourcePrefix? {
+    guard !allowsAnySource, !allowedSources.contains(source) else { return nil }
+    return allowedSources.filter { $0.contains(source) }
+      .max { ($0.prefixLength ?? 0) < ($1.prefixLength ?? 0) }
   }
 
   /// Whether any source may ask.
@@ -58,7 +67,7 @@ extension SourcePrefix {
   static func list(_ tree: JSONTree) -> [SourcePrefix] {
     let several = (tree[plural]?.elements ?? []).compactMap(\.text)
     let one = tree[singular]?.text.map { [$0] } ?? []
-    return (several.isEmpty ? one : several).map { SourcePrefix(wire: $0) }
+    return (several.isEmpty ? one : several).filter { !$0.isEmpty }.map { SourcePrefix(wire: $0) }
   }
 
   /// Writes one prefix or several, never both members.

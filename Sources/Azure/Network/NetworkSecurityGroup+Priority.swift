@@ -39,4 +39,30 @@ extension NetworkSecurityGroup {
       String(move.priority),
     ])
   }
+
+  /// What az takes to let sources in before a rule that keeps them out.
+  ///
+  /// - Parameters:
+  ///   - rule: nil is the group's default.
+  ///   - name: of the new rule.
+  /// - Returns: nil where no number is free before that rule, or the address is not known.
+  package func commandLettingIn(
+    _ sources: [SourcePrefix], to destination: InboundPath.Destination, port: Int,
+    before rule: SecurityGroupRule?, name: String
+  ) -> String? {
+    let taken = Set(rules.filter(\.isInbound).map(\.priority))
+    // A customer's numbers are 100 to 4096.
+    let end = min(rule?.priority ?? 4097, 4097)
+    guard let address = destination.privateAddress, !sources.isEmpty, end > 100,
+      let priority = (100..<end).last(where: { !taken.contains($0) })
+    else { return nil }
+    return shellLine(
+      [
+        "az", "network", "nsg", "rule", "create", "--subscription", id.subscription, "-g",
+        id.resourceGroup ?? "", "--nsg-name", self.name, "-n", name, "--priority",
+        String(priority), "--direction", "Inbound", "--access", "Allow", "--protocol", "Tcp",
+        "--destination-address-prefixes", address.text, "--destination-port-ranges",
+        String(port), "--source-address-prefixes",
+      ] + sources.map(\.text))
+  }
 }

@@ -159,6 +159,7 @@ extension VirtualMachine {
 extension ResourceID {
   /// That the list of its subscription, as far as it may be read, does not have it.
   fileprivate var absent: Failure {
-    Failure(.notFound, what: "the network security group \(name) is not in sight")
+    Failure(
+      .notFound, what: "the network security group \(name) is not in sight", next: Failure.doctor)
   }
 }

@@ -165,6 +165,7 @@ package struct VirtualMachineDirectory: Sendable {
       case .azureRefused, .azureUnavailable, .azureThrottled:
         var failure = error
         failure.code = .vmStartFailed
+        if error.code == .azureRefused { failure.next = "az vm start --ids \(id.text)" }
         throw failure
       case .notFound: throw Self.notFound(id, error)
       default: throw error
@@ -195,6 +196,7 @@ package struct VirtualMachineDirectory: Sendable {
     var failure = failure
     failure.code = .vmNotFound
     failure.what = "there is no virtual machine \(id.name) in \(id.resourceGroup ?? id.text)"
+    failure.next = "see which there are: jitconnect list --subscription \(id.subscription)"
     return failure
   }
 }

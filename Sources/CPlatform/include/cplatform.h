@@ -44,12 +44,12 @@ void platform_terminal_forget(void);
 /// What platform_spawn does besides starting the program.
 enum {
   PLATFORM_SPAWN_NEW_SESSION = 1,   // setsid: no controlling terminal
-  PLATFORM_SPAWN_NEW_GROUP = 4,     // setpgid: a process group of its own, not the terminal's
-  PLATFORM_SPAWN_KEEP_IGNORED = 2,  // SIGHUP, SIGINT, SIGQUIT, SIGTERM stay ignored, as by nohup
+  PLATFORM_SPAWN_NEW_GROUP = 2,     // setpgid: a process group of its own, not the terminal's
 };
 
 /// Starts a program with exactly the three given descriptors as 0, 1 and 2; every other
-/// descriptor of this process is closed in it. `directory` may be null.
+/// descriptor of this process is closed in it. Signals have their default actions in it, but SIGHUP,
+/// SIGINT, SIGQUIT and SIGTERM stay ignored where they are, as by nohup. `directory` may be null.
 /// Returns 0, or the errno of what failed (in the child too).
 int platform_spawn(
   pid_t *child, const char *path, char *_Nullable const *_Nonnull arguments,

@@ -23,15 +23,22 @@ final class LoopbackServer: Sendable {
   /// - Parameter settings: lines of sshd_config before ours (the first value wins); `%FOLDER%` is
   ///   the server's folder.
   /// - Parameter files: more files for that folder.
+  /// - Parameter rsaHostKey: bits of a host key of that kind in place of the usual one.
   /// - Parameter launcher: a program with its arguments that starts the server; the same mark counts.
-  init(settings: [String] = [], files: [String: String] = [:], launcher: [String] = []) throws {
+  init(
+    settings: [String] = [], files: [String: String] = [:], rsaHostKey: Int? = nil,
+    launcher: [String] = []
+  ) throws {
     guard let program = Self.program else {
       throw Problem("no OpenSSH server is installed: run Scripts/setup test")
     }
     folder = try makeFolder()
     key = folder + "/id_test"
     do {
-      for path in [key, folder + "/host_key"] { try Self.makeKey(path) }
+      try Self.makeKey(key)
+      try Self.makeKey(
+        folder + "/host_key", kind: rsaHostKey == nil ? "ed25519" : "rsa",
+        more: rsaHostKey.map { ["-b", String($0)] } ?? [])
       for (name, text) in files { try Files.replace("\(folder)/\(name)", with: text.utf8) }
       try Files.replace(folder + "/authorized_keys", with: Files.read(key + ".pub"))
       (process, port) = try Self.start(program, folder, settings, launcher)

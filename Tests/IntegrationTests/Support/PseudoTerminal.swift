@@ -78,6 +78,18 @@ final class PseudoTerminal {
     return ChildProcess.wait(for: child)
   }
 
+  /// Sends a signal and reads to the program's end.
+  ///
+  /// - Parameter isRepeated: whether it is sent again where the program goes on.
+  func end(by signal: Int32, isRepeated: Bool) throws -> ChildProcess.Ending {
+    for _ in 0..<(isRepeated ? 19 : 0) {
+      kill(child, signal)
+      do { return try end(within: .seconds(1)) } catch is Timeout {}
+    }
+    kill(child, signal)
+    return try end()
+  }
+
   /// Whether the program is there to be waited for.
   private var hasEnded: Bool {
     var information = unsafe siginfo_t()

@@ -33,10 +33,12 @@ final class SSHServer: Sendable {
   ///   - config: lines of ssh_config for `box`, before the usual ones (the first value wins).
   ///   - password: the account's, for as long as the server lives; see ``canHavePasswords``.
   init(
-    settings: [String] = [], config: [String] = [], password: String? = nil
+    settings: [String] = [], config: [String] = [], password: String? = nil,
+    rsaHostKey: Int? = nil
   ) throws {
     server = try LoopbackServer(
-      settings: settings, launcher: try password.map { try Self.launcher(password: $0) } ?? [])
+      settings: settings, rsaHostKey: rsaHostKey,
+      launcher: try password.map { try Self.launcher(password: $0) } ?? [])
     folder = try makeFolder()
     for name in ["home", "bin", "work"] { try Files.makeDirectory("\(folder)/\(name)") }
     let key = Array(try Files.read("\(server.folder)/host_key.pub"))
@@ -179,6 +181,14 @@ final class SSHServer: Sendable {
       environment: environment.merging(variables) { $1 }.merging(changes) { $1 },
       directory: folder + "/work")
     return try await running.finish()
+  }
+
+  /// Runs a script that says by its status whether all is well.
+  func shellPasses(
+    _ script: String, _ location: SourceLocation = #_sourceLocation
+  ) async throws {
+    let run = try await shell(script)
+    #expect(run.status == 0, "\(run.text)\(run.error)", sourceLocation: location)
   }
 
   /// A client on a terminal of its own.
