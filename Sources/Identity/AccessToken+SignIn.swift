@@ -17,7 +17,8 @@ extension AccessToken {
   /// What to do where this credential's next token would be no better and no sign-in by hand makes
   /// one: a login alone does not help, since this credential goes before it.
   package var renewal: String {
-    let person = "sign in as a person: jitconnect login, then add --identity \(LoginCredential.name)"
+    let person =
+      "sign in as a person: jitconnect login, then add --identity \(LoginCredential.name)"
     guard source == EnvironmentCredential.name else { return person }
     return "give the application that AZURE_CLIENT_ID names a new secret or certificate and set "
       + "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH to it; or \(person)"

@@ -111,7 +111,9 @@ package struct WindowPlan: Sendable, Equatable {
       // nothing that would make Azure refuse the whole: who is left out is named.
       let kept = others.filter { window in
         (window.port.end ?? now) >= now + shortest.timeInterval
-          && window.port.sources.allSatisfy { ($0.prefixLength ?? 0) >= Self.widestKept && rule.allows($0) }
+          && window.port.sources.allSatisfy {
+            ($0.prefixLength ?? 0) >= Self.widestKept && rule.allows($0)
+          }
       }
       for source in kept.flatMap(\.port.sources) where !wanted.contains(source) {
         wanted.append(source)

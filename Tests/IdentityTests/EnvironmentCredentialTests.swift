@@ -128,6 +128,35 @@ import Testing
     fixture.login.verify()
   }
 
+  @Test("an answer that does not say when its token ends is not blamed on the clock")
+  func endless() async throws {
+    let fixture = ChainFixture(secretVariables)
+    fixture.login.expectToken(tokenURL(tenantA), status: 200, #"{"access_token":"abc"}"#)
+    let failure = await failure { _ = try await fixture.chain().token(for: .arm) }
+    #expect(failure?.why?.contains("expires_in") == true)
+    #expect(failure?.next?.contains("clock") == false)
+  }
+
+  @Test("an application without its secret is half set up, and that is said")
+  func noSecret() async throws {
+    var variables = secretVariables
+    variables["AZURE_CLIENT_SECRET"] = nil
+    let fixture = ChainFixture(variables)
+    let failure = await failure { _ = try await fixture.chain().token(for: .arm) }
+    #expect(failure?.code == .signInNeeded)
+    #expect(failure?.why?.contains("neither AZURE_CLIENT_SECRET nor") == true)
+    #expect(failure?.why?.contains("no application") == false)
+  }
+
+  @Test("an application is told to renew its secret, not to log in")
+  func renewal() {
+    let token = AccessToken(
+      secret: SecretBytes([]), expiresOn: testNow, tenant: tenantA,
+      source: EnvironmentCredential.name, account: testClient)
+    #expect(token.renewal.hasPrefix("give the application"))
+    #expect(token.renewal.contains("AZURE_CLIENT_SECRET"))
+  }
+
   @Test(
     "a tenant that is none is refused before anything is sent", arguments: ["a/b", "..", "x y"])
   func badTenant(tenant: String) async throws {

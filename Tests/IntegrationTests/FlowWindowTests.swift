@@ -215,7 +215,7 @@ import Testing
       "XDG_CACHE_HOME": stage.folder + "/work/cache",
     ]
     let other = try await stage.run(
-      ["request", "--no-wait", "--for", "1h", "--source", "198.51.100.0/22"]
+      ["request", "--yes", "--no-wait", "--for", "1h", "--source", "198.51.100.0/22"]
         + ["web1:\(stage.port())"], environment: elsewhere)
     #expect(other.status == 0, "\(other.error)")
     let run = try await stage.connect("web1", ["--keep-others"])

@@ -32,7 +32,9 @@ final class SubnetReads: Sendable {
     start(ids)
     let wanted = reads.withLock { reads in reads.filter { ids.contains($0.key) } }
     let timer = limit.map { limit in
-      Task { if (try? await Task.sleep(for: limit)) != nil { wanted.values.forEach { $0.cancel() } } }
+      Task {
+        if (try? await Task.sleep(for: limit)) != nil { wanted.values.forEach { $0.cancel() } }
+      }
     }
     defer { timer?.cancel() }
     return await withTaskCancellationHandler {

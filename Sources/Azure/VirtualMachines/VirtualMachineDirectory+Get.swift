@@ -184,7 +184,8 @@ extension VirtualMachineDirectory {
     return VMAddress(
       privateIPv4: configuration.privateIPv4,
       publicIPv4: publicIP?["properties", "ipAddress"]?.text.flatMap(ipv4Text),
-      fqdn: GivenText.hostName(publicIP?["properties", "dnsSettings", "fqdn"]?.text), isPrimary: false,
+      fqdn: GivenText.hostName(publicIP?["properties", "dnsSettings", "fqdn"]?.text),
+      isPrimary: false,
       networkInterface: configuration.networkInterface,
       networkSecurityGroup: configuration.networkSecurityGroup, subnet: configuration.subnet,
       subnetSecurityGroup: group, publicIP: configuration.publicIP,

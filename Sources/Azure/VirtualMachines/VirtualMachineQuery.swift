@@ -102,7 +102,8 @@ enum VirtualMachineQuery {
       vmID: GivenText.guid(row["vmId"]?.text),
       operatingSystem: row["osType"]?.text.flatMap { OperatingSystem(rawValue: $0.lowercased()) },
       powerState: PowerState(code: row["powerState"]?.text),
-      adminUsername: row["adminUsername"]?.text, computerName: GivenText.hostName(row["computerName"]?.text),
+      adminUsername: row["adminUsername"]?.text,
+      computerName: GivenText.hostName(row["computerName"]?.text),
       tags: VirtualMachine.tags(row["tags"]),
       zones: (row["zones"]?.elements ?? []).compactMap(\.text))
   }
@@ -120,7 +121,8 @@ enum VirtualMachineQuery {
       }
     return VMAddress(
       privateIPv4: row["privateIp"]?.text.flatMap(ipv4Text),
-      publicIPv4: row["publicIp"]?.text.flatMap(ipv4Text), fqdn: GivenText.hostName(row["fqdn"]?.text),
+      publicIPv4: row["publicIp"]?.text.flatMap(ipv4Text),
+      fqdn: GivenText.hostName(row["fqdn"]?.text),
       isPrimary: false, networkInterface: networkInterface,
       networkSecurityGroup: ResourceID(row["nicNsgId"]?.text),
       subnet: ResourceID(row["subnetKey"]?.text),
