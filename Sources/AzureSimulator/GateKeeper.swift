@@ -80,9 +80,14 @@ final class GateKeeper: Sendable {
   }
 
   private func bindAgain(_ gate: Gate) -> Int32 {
-    guard let socket = try? Socket.bound(to: gate.address, port: gate.port) else { return -1 }
-    _ = fcntl(socket, F_SETFL, O_NONBLOCK)
-    return socket
+    // A child that is just being started may hold the old socket, and with it the port, for a moment.
+    for attempt in 0..<100 {
+      if attempt > 0 { _ = poll(nil, 0, 10) }
+      guard let socket = try? Socket.bound(to: gate.address, port: gate.port) else { continue }
+      _ = fcntl(socket, F_SETFL, O_NONBLOCK)
+      return socket
+    }
+    return -1
   }
 
   func start(decision: @escaping Decision, observer: @escaping Observer) {
